@@ -47,6 +47,9 @@ bool str_to_int(struct str s, int64_t *ret);
  * *ret_bad, if not NULL, is the offset of the first byte that is not. */
 bool str_is_utf8(struct str s, size_t *ret_bad);
 
+/* The length of s without a character that is cut off at its end (0 to 3 bytes less). */
+size_t str_utf8_cut(struct str s);
+
 /* Exactly 24 hexadecimal digits: a BSON ObjectId. */
 bool str_is_objectid(struct str s);
 
