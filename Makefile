@@ -252,7 +252,8 @@ install: $(SERVER)  ## install into $(DESTDIR)$(PREFIX)
 	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/chronos-server
 	install -m 644 $(wildcard README.md LICENSE CHANGELOG.md docs/*.md) \
 	    $(DESTDIR)$(PREFIX)/share/doc/chronos
-	sed -e 's|@bindir@|$(PREFIX)/bin|' -e 's|@sysconfdir@|$(SYSCONFDIR)|' utils/chronos.service \
+	sed -e "s|@bindir@|$(PREFIX)/bin|" -e "s|@sysconfdir@|$(SYSCONFDIR)|" \
+	    -e "s|@docdir@|$(PREFIX)/share/doc/chronos|" utils/chronos.service \
 	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/chronos.service
 	test -e $(DESTDIR)$(SYSCONFDIR)/chronos/chronos.json || \
 	    install -m 644 conf/chronos.json $(DESTDIR)$(SYSCONFDIR)/chronos/chronos.json
