@@ -45,6 +45,7 @@ struct write {
             *version; /* counted, dropped by commit_release; the head when nothing changed */
         struct version *prior; /* counted; the live head before, NULL: none */
         struct str key;        /* collection:id as answers give it */
+        struct str op_id;      /* the client's, or minted */
         int64_t restored_from; /* RESTORE: the ov */
         bool changed;          /* a version was written */
         bool replayed;         /* the answer of an earlier request with this OPID */

@@ -33,6 +33,10 @@ MUST_CHECK enum status read_many(struct engine_worker *w, const struct place *pl
                                  const struct read_what *what, struct version **ret,
                                  struct err *ret_errs, struct err *err);
 
+/* [reactor] The same from the cache alone, one snapshot. False: a worker must look. */
+bool read_many_cached(struct engine *e, const struct place *places, int count,
+                      const struct read_what *what, struct version **ret);
+
 /* Versions of an item by ov and instant (store/meta.h), at most range->limit, in ret. An item that
  * never was: none. */
 MUST_CHECK enum status read_history(struct engine_worker *w, const struct place *place,

@@ -106,6 +106,10 @@ struct meta_ops {
 
     struct meta_session *(*session_new)(struct meta *m, struct err *err); /* NULL: err says why */
     void (*session_free)(struct meta_session *s);
+    /* Between on and off every read of this session sees one state of the store, where it has such;
+     * a second `on` and an `off` without `on` do nothing. Kept short: it holds back the log's end.
+     */
+    enum status (*snapshot)(struct meta_session *s, bool on, struct err *err);
 
     /* Reading. Inline documents come with the version when with_doc; those in the payload store
      * never do. A version that is not there is NULL, with OK. */

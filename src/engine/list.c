@@ -1,0 +1,215 @@
+/*
+ * Reads of many items: listing in key order, counts, a random item; and VERIFY, which reads
+ * everything again.
+ */
+#include "engine/internal.h"
+#include "engine/read.h"
+
+enum { PAGE = 256, RANDOM_SKIP = 1024 };
+
+enum status read_list(struct engine_worker *w, struct str database, struct str after_collection,
+                      struct str after_id, struct arena *arena, struct meta_item *ret, int limit,
+                      int *ret_count, bool *ret_more, struct err *err) {
+    commit_nudge(w->engine);
+    int found;
+    enum status s = w->engine->meta->ops->list(w->session, database, after_collection, after_id,
+                                               arena, ret, limit, &found, err);
+    if (s != OK) return s;
+    *ret_count = found;
+    *ret_more = found == limit;
+    return OK;
+}
+
+/* The collections of a database with their totals. */
+struct census {
+    struct engine_worker *worker;
+    struct arena *arena;
+    struct counted {
+        struct counted *next;
+        struct meta_coll coll;
+    } * first;
+    int64_t live;
+};
+
+static void census_add(void *arg, const struct meta_coll *coll) {
+    struct census *census = arg;
+    struct counted *c = arena_zalloc(census->arena, sizeof *c);
+    c->coll = *coll;
+    c->coll.name = arena_dup(census->arena, coll->name);
+    c->coll.database = arena_dup(census->arena, coll->database);
+    c->next = census->first;
+    census->first = c;
+}
+
+enum status read_count(struct engine_worker *w, struct str database, int64_t *ret_live,
+                       struct err *err) {
+    const struct meta_ops *meta = w->engine->meta->ops;
+    struct census census = {.worker = w, .arena = &w->arena};
+    enum status s = meta->each_coll(w->session, database, census_add, &census, err);
+    for (struct counted *c = census.first; s == OK && c; c = c->next) {
+        struct meta_totals totals;
+        s = meta->totals(w->session, &c->coll, &totals, err);
+        if (s == OK) census.live += totals.live;
+    }
+    arena_reset(&w->arena);
+    if (s == OK) *ret_live = census.live;
+    return s;
+}
+
+static uint64_t random_below(uint64_t n) {
+    uint64_t r;
+    digest_random(&r, sizeof r);
+    return r % n;
+}
+
+/* A random step into the list from its beginning or from a random ObjectId, first live item from
+ * there on. */
+enum status read_random(struct engine_worker *w, struct str database, struct arena *arena,
+                        struct meta_item *ret, bool *ret_found, struct err *err) {
+    int64_t live;
+    enum status s = read_count(w, database, &live, err);
+    *ret_found = false;
+    if (s != OK || live == 0) return s;
+    struct meta_item *page = arena_alloc(arena, PAGE * sizeof *page);
+    uint64_t skip = random_below((uint64_t)(live < RANDOM_SKIP ? live : RANDOM_SKIP));
+    struct str collection = STR_NONE, id = STR_NONE;
+    for (bool more = true; more;) {
+        int count;
+        s = read_list(w, database, collection, id, arena, page, PAGE, &count, &more, err);
+        if (s != OK) return s;
+        for (int i = 0; i < count; i++) {
+            collection = page[i].collection;
+            id = page[i].id;
+            if (page[i].deleted) continue;
+            *ret = page[i];
+            *ret_found = true;
+            if (skip-- == 0) return OK;
+        }
+    }
+    return OK;
+}
+
+/* ---- VERIFY ---- */
+
+struct verify {
+    struct engine_worker *worker;
+    const struct place *place;
+    struct arena *arena;
+    struct verify_report *report;
+    int64_t last_cv, last_ms;
+};
+
+static void verify_fault(struct verify *v, const struct version *version, int64_t *counter) {
+    (*counter)++;
+    if (!v->report->first.p)
+        v->report->first = arena_printf(v->arena, "%.*s:%.*s ov %lld", STR_FMT(v->place->coll.name),
+                                        STR_FMT(version->id), (long long)version->ov);
+}
+
+static void verify_version(struct verify *v, struct version **version) {
+    struct verify_report *r = v->report;
+    struct err err;
+    r->versions++;
+    r->bytes += (*version)->size;
+    enum status s = (*version)->doc.p
+                        ? payload_verify(*version, &err)
+                        : payload_load(v->worker->engine, &v->worker->arena, version, &err);
+    if (s == ERR_CORRUPT && !(*version)->doc.p)
+        verify_fault(v, *version, &r->missing);
+    else if (s != OK)
+        verify_fault(v, *version, &r->corrupt);
+    arena_reset(&v->worker->arena);
+}
+
+/* cv grows strictly, at never falls. */
+static void verify_order(struct verify *v, const struct version *version) {
+    if (version->cv <= v->last_cv || version->at_ms < v->last_ms)
+        verify_fault(v, version, &v->report->corrupt);
+    v->last_cv = version->cv;
+    v->last_ms = version->at_ms;
+}
+
+static void verify_count(struct verify_report *r, const struct version *version, bool before_live) {
+    bool live = !version_is_deleted(version);
+    if (version->op == OP_CREATE)
+        r->created++;
+    else if (live)
+        r->updated++;
+    else
+        r->deleted++;
+    r->live += live - before_live;
+}
+
+/* Was the item live before this version? Asked of the version before it. */
+static enum status live_before(struct verify *v, const struct version *version, bool *ret,
+                               struct err *err) {
+    *ret = false;
+    if (version->ov == 0) return OK;
+    struct version *before = NULL;
+    enum status s = v->worker->engine->meta->ops->by_ov(
+        v->worker->session, &v->place->coll, version->id, version->ov - 1, false, &before, err);
+    if (s == OK && !before) verify_fault(v, version, &v->report->missing); /* a gap in ov */
+    if (before) *ret = !version_is_deleted(before);
+    version_unref(before);
+    return s;
+}
+
+static enum status verify_collection(struct verify *v, struct err *err) {
+    const struct meta_ops *meta = v->worker->engine->meta->ops;
+    struct version *page[PAGE];
+    int count = PAGE;
+    while (count == PAGE) {
+        enum status s = meta->scan(v->worker->session, &v->place->coll, v->last_cv, true, page,
+                                   PAGE, &count, err);
+        if (s != OK) return s;
+        for (int i = 0; i < count; i++) {
+            bool before_live = false;
+            verify_order(v, page[i]);
+            verify_version(v, &page[i]);
+            if (s == OK) s = live_before(v, page[i], &before_live, err);
+            verify_count(v->report, page[i], before_live);
+            version_unref(page[i]);
+        }
+        if (s != OK) return s;
+    }
+    struct meta_totals t;
+    enum status s = meta->totals(v->worker->session, &v->place->coll, &t, err);
+    if (s != OK) return s;
+    const struct verify_report *r = v->report;
+    v->report->totals_agree = t.created == r->created && t.updated == r->updated &&
+                              t.deleted == r->deleted && t.live == r->live;
+    return OK;
+}
+
+static enum status verify_item(struct verify *v, struct err *err) {
+    const struct meta_ops *meta = v->worker->engine->meta->ops;
+    struct version *page[PAGE];
+    struct meta_range range = {0, INT64_MAX, INT64_MIN, INT64_MAX, false, PAGE, true};
+    int count = PAGE;
+    bool live = false;
+    while (count == PAGE) {
+        enum status s = meta->range(v->worker->session, &v->place->coll, v->place->id, &range, page,
+                                    &count, err);
+        if (s != OK) return s;
+        for (int i = 0; i < count; i++) {
+            if (page[i]->ov != range.from_ov) verify_fault(v, page[i], &v->report->missing);
+            verify_order(v, page[i]);
+            verify_version(v, &page[i]);
+            verify_count(v->report, page[i], live);
+            live = !version_is_deleted(page[i]);
+            range.from_ov = page[i]->ov + 1;
+            version_unref(page[i]);
+        }
+    }
+    v->report->totals_agree = true; /* an item has none of its own */
+    return OK;
+}
+
+enum status read_verify(struct engine_worker *w, const struct place *place, struct arena *arena,
+                        struct verify_report *ret, struct err *err) {
+    *ret = (struct verify_report){.totals_agree = true};
+    if (place->coll.no == 0) return OK;
+    struct verify v = {w, place, arena, ret, -1, INT64_MIN};
+    commit_nudge(w->engine);
+    return place->id.p ? verify_item(&v, err) : verify_collection(&v, err);
+}
