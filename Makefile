@@ -69,10 +69,14 @@ SRC     := $(wildcard src/*/*.c)
 OBJ     := $(SRC:src/%.c=$(B)/obj/%.o)
 TESTLIB := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/lib/*.c))
 
-# A suite is a folder of tests/: every test_*.c in it is a program, every test_*.py a script.
+# A suite is a folder of tests/: every test_*.c in it is a program, every test_*.py a script, and
+# so is `run`, whose arguments may stand in args_<folder>.
 bins    = $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(1),$(wildcard tests/$(d)/test_*.c)))
-scripts = $(foreach d,$(1),$(wildcard tests/$(d)/test_*.py))
+scripts = $(foreach d,$(1),$(wildcard tests/$(d)/test_*.py) \
+              $(if $(wildcard tests/$(d)/run),"tests/$(d)/run $(args_$(d))"))
 QUICK   := unit protocol conformance
+args_fault = $(if $(KILLS),--kills $(KILLS))
+args_model = $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
 CRASH   := fault crash
 BINS    := $(call bins,$(QUICK) model readme $(CRASH))
 BENCH   := $(B)/bench/load
@@ -147,7 +151,7 @@ test-protocol: $(call bins,protocol) $(SERVER)  ## a real server over real socke
 test-conformance: $(call bins,conformance)  ## what any store must do, faults injected
 	@$(RUN) $^ $(call scripts,conformance)
 
-test-model: $(call bins,model) $(SERVER)  ## random commands against a plain model; the protocol's model check
+test-model: $(call bins,model) $(SERVER)  ## random commands against a plain model (STEPS=n SEED=n); the protocol's model check
 	@$(RUN) $(filter-out $(SERVER),$^) $(call scripts,model)
 
 test-crash: $(call bins,$(CRASH)) $(SERVER)  ## kills at fault points and random moments, then every promise checked (KILLS=n)
