@@ -51,7 +51,7 @@ int main(int argc, char **argv) {
     struct schedule schedule = {.start_ns = now_ns(), .end_ns = UINT64_MAX};
     schedule.measure_ns = schedule.start_ns + (timed ? (uint64_t)(options.warmup_s * 1e9) : 0);
     if (timed) schedule.end_ns = schedule.measure_ns + (uint64_t)(options.seconds * 1e9);
-    struct usage from = usage_now(&options), to;
+    struct usage from = usage_now(&options), to = from;
     for (int i = 0; i < options.threads; i++) {
         threads[i].schedule = &schedule;
         int error = pthread_create(&threads[i].id, NULL, thread_main, &threads[i]);
