@@ -77,8 +77,9 @@ scripts = $(foreach d,$(1),$(wildcard tests/$(d)/test_*.py) \
 QUICK   := unit protocol conformance
 args_fault = $(if $(KILLS),--kills $(KILLS))
 args_model = $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
-CRASH   := fault crash
-BINS    := $(call bins,$(QUICK) model readme $(CRASH))
+TOOLS   := readme utils
+CRASH   := fault
+BINS    := $(call bins,$(QUICK) model $(CRASH))
 BENCH   := $(B)/bench/load
 
 .PHONY: all run tests-build FORCE
@@ -130,16 +131,17 @@ RUN := utils/run-tests --jobs $(JOBS)$(if $(SAN), --san $(SAN))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS := $(FUZZERS:%=$(B)/tests/fuzz/replay_%)
 REPLAY_RUNS := $(foreach f,$(FUZZERS),"$(B)/tests/fuzz/replay_$(f) tests/fuzz/corpus/$(f)")
-README_RUNS := $(foreach f,$(wildcard README.md src/README.md),"tests/readme/run-transcript $(f)")
+PAGES := $(shell grep -lsE '^\$$ redis-cli' README.md src/README.md docs/*.md)
+README_RUNS := $(PAGES:%="tests/readme/run-transcript %")
 
-.PHONY: test test-unit test-protocol test-conformance test-model test-crash test-readme test-replay
-.PHONY: valgrind
+.PHONY: test test-unit test-protocol test-conformance test-model test-crash test-readme
+.PHONY: test-replay valgrind
 
 # Timing matters least to the crash test and it loads the machine most: it runs last, alone.
 test: $(BINS) $(SERVER) $(REPLAYS) $(if $(SAN),,fuzz-build)  ## every test; SAN=address|thread: with that build
 	@$(RUN) $(call bins,$(QUICK)) $(call scripts,$(QUICK)) \
 	    $(call bins,model) $(call scripts,model) $(REPLAY_RUNS) \
-	    $(if $(SAN),,$(call bins,readme) $(call scripts,readme) $(README_RUNS) $(FUZZ_RUNS)) \
+	    $(if $(SAN),,$(call scripts,$(TOOLS)) $(README_RUNS) $(FUZZ_RUNS)) \
 	    --alone $(call bins,$(CRASH)) $(call scripts,$(CRASH))
 
 test-unit: $(call bins,unit)  ## unit tests: one module each, no server
@@ -157,8 +159,8 @@ test-model: $(call bins,model) $(SERVER)  ## random commands against a plain mod
 test-crash: $(call bins,$(CRASH)) $(SERVER)  ## kills at fault points and random moments, then every promise checked (KILLS=n)
 	@$(RUN) --alone $(filter-out $(SERVER),$^) $(call scripts,$(CRASH))
 
-test-readme: $(call bins,readme) $(SERVER)  ## the transcripts of the README, executed
-	@$(RUN) $(call bins,readme) $(call scripts,readme) $(README_RUNS)
+test-readme: $(SERVER)  ## the transcripts of the README, executed; the tools' own tests
+	@$(RUN) $(call scripts,$(TOOLS)) $(README_RUNS)
 
 test-replay: $(REPLAYS)  ## replay the fuzz corpus
 	@$(RUN) $(REPLAY_RUNS)
