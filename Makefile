@@ -70,9 +70,9 @@ OBJ     := $(SRC:src/%.c=$(B)/obj/%.o)
 TESTLIB := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/lib/*.c))
 
 # A suite is a folder of tests/: every test_*.c in it is a program, every test_*.py a script, and
-# so is `run`, whose arguments may stand in args_<folder>.
+# so are `selftest` and `run`, whose arguments may stand in args_<folder>.
 bins    = $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(1),$(wildcard tests/$(d)/test_*.c)))
-scripts = $(foreach d,$(1),$(wildcard tests/$(d)/test_*.py) \
+scripts = $(foreach d,$(1),$(wildcard tests/$(d)/test_*.py tests/$(d)/selftest) \
               $(if $(wildcard tests/$(d)/run),"tests/$(d)/run $(args_$(d))"))
 QUICK   := unit protocol conformance
 args_fault = $(if $(KILLS),--kills $(KILLS))
@@ -138,10 +138,11 @@ README_RUNS := $(PAGES:%="tests/readme/run-transcript %")
 .PHONY: test-replay valgrind
 
 # Timing matters least to the crash test and it loads the machine most: it runs last, alone.
-test: $(BINS) $(SERVER) $(REPLAYS) $(if $(SAN),,fuzz-build)  ## every test; SAN=address|thread: with that build
+test: $(BINS) $(SERVER) $(REPLAYS) $(if $(SAN),,fuzz-build $(BENCH))  ## every test; SAN=address|thread: with that build
 	@$(RUN) $(call bins,$(QUICK)) $(call scripts,$(QUICK)) \
 	    $(call bins,model) $(call scripts,model) $(REPLAY_RUNS) \
-	    $(if $(SAN),,$(call scripts,$(TOOLS)) $(README_RUNS) $(FUZZ_RUNS)) \
+	    $(if $(SAN),,$(call scripts,$(TOOLS)) $(wildcard tests/bench/test_*.py)) \
+	    $(if $(SAN),,$(README_RUNS) $(FUZZ_RUNS)) \
 	    --alone $(call bins,$(CRASH)) $(call scripts,$(CRASH))
 
 test-unit: $(call bins,unit)  ## unit tests: one module each, no server
@@ -159,8 +160,8 @@ test-model: $(call bins,model) $(SERVER)  ## random commands against a plain mod
 test-crash: $(call bins,$(CRASH)) $(SERVER)  ## kills at fault points and random moments, then every promise checked (KILLS=n)
 	@$(RUN) --alone $(filter-out $(SERVER),$^) $(call scripts,$(CRASH))
 
-test-readme: $(SERVER)  ## the transcripts of the README, executed; the tools' own tests
-	@$(RUN) $(call scripts,$(TOOLS)) $(README_RUNS)
+test-readme: $(SERVER) $(BENCH)  ## the transcripts of the README, executed; the tools' own tests
+	@$(RUN) $(call scripts,$(TOOLS)) $(wildcard tests/bench/test_*.py) $(README_RUNS)
 
 test-replay: $(REPLAYS)  ## replay the fuzz corpus
 	@$(RUN) $(REPLAY_RUNS)
