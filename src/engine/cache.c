@@ -49,12 +49,16 @@ struct cache {
 
 static uint64_t slot_hash(struct cache_item item, int64_t tag) {
     uint64_t h = str_hash(item.id) ^ ((uint64_t)item.coll * 0x9e3779b97f4a7c15u);
-    return tag == TAG_HEAD ? h : h + (uint64_t)(tag + 3) * 0xd6e8feb86659fd93u;
+    h += (uint64_t)(tag + 3) * 0xd6e8feb86659fd93u;
+    h ^= h >> 32;
+    h *= 0xd6e8feb86659fd93u;
+    return h ^ (h >> 32);
 }
 
-/* All slots of an item share a shard, so that a publish touches one lock. */
-static struct shard *shard_of(struct cache *c, struct cache_item item) {
-    return &c->shards[(slot_hash(item, TAG_HEAD) >> 59) & (SHARDS - 1)];
+/* An item's head and timeline share a shard, so that a publish takes one lock. Versions are immutable and may lie anywhere: an
+ * item with thousands of them spreads over all shards. */
+static struct shard *shard_of(struct cache *c, struct cache_item item, int64_t tag) {
+    return &c->shards[(slot_hash(item, tag < 0 ? TAG_HEAD : tag) >> 40) & (SHARDS - 1)];
 }
 
 static void shard_init(struct shard *s, int64_t bytes_max) {
@@ -216,7 +220,7 @@ static void slot_set_version(struct shard *s, struct slot *slot, struct version 
 
 static bool find_version(struct cache *c, struct cache_item item, int64_t tag,
                          struct version **ret) {
-    struct shard *s = shard_of(c, item);
+    struct shard *s = shard_of(c, item, tag);
     pthread_mutex_lock(&s->lock);
     struct slot *slot = shard_read(s, item, tag);
     if (slot) *ret = version_ref(slot->version);
@@ -247,7 +251,7 @@ static int64_t timeline_find(const struct timeline *t, int64_t at_ms) {
 }
 
 bool cache_instant(struct cache *c, struct cache_item item, int64_t at_ms, int64_t *ret_ov) {
-    struct shard *s = shard_of(c, item);
+    struct shard *s = shard_of(c, item, TAG_HEAD);
     pthread_mutex_lock(&s->lock);
     struct slot *slot = shard_read(s, item, TAG_TIMELINE);
     if (slot) *ret_ov = timeline_find(&slot->timeline, at_ms);
@@ -284,7 +288,7 @@ static void publish_head(struct shard *s, struct cache_item item, struct version
 
 void cache_publish(struct cache *c, int64_t coll, struct version *head) {
     struct cache_item item = {coll, head->id};
-    struct shard *s = shard_of(c, item);
+    struct shard *s = shard_of(c, item, TAG_HEAD);
     pthread_mutex_lock(&s->lock);
     s->epoch++;
     publish_head(s, item, head);
@@ -295,7 +299,7 @@ void cache_publish(struct cache *c, int64_t coll, struct version *head) {
 }
 
 void cache_forget(struct cache *c, struct cache_item item) {
-    struct shard *s = shard_of(c, item);
+    struct shard *s = shard_of(c, item, TAG_HEAD);
     pthread_mutex_lock(&s->lock);
     s->epoch++;
     struct slot *head = shard_find(s, item, TAG_HEAD);
@@ -306,7 +310,7 @@ void cache_forget(struct cache *c, struct cache_item item) {
 }
 
 uint64_t cache_epoch(struct cache *c, struct cache_item item) {
-    struct shard *s = shard_of(c, item);
+    struct shard *s = shard_of(c, item, TAG_HEAD);
     pthread_mutex_lock(&s->lock);
     uint64_t epoch = s->epoch;
     pthread_mutex_unlock(&s->lock);
@@ -315,7 +319,7 @@ uint64_t cache_epoch(struct cache *c, struct cache_item item) {
 
 void cache_fill_head(struct cache *c, int64_t coll, struct version *head, uint64_t epoch) {
     struct cache_item item = {coll, head->id};
-    struct shard *s = shard_of(c, item);
+    struct shard *s = shard_of(c, item, TAG_HEAD);
     pthread_mutex_lock(&s->lock);
     struct slot *slot = shard_find(s, item, TAG_HEAD);
     bool newer = slot && (slot->version->ov < head->ov ||
@@ -330,7 +334,7 @@ void cache_fill_head(struct cache *c, int64_t coll, struct version *head, uint64
 
 void cache_fill_version(struct cache *c, int64_t coll, struct version *version) {
     struct cache_item item = {coll, version->id};
-    struct shard *s = shard_of(c, item);
+    struct shard *s = shard_of(c, item, version->ov);
     pthread_mutex_lock(&s->lock);
     if (!too_big(s, version->bytes)) {
         struct slot *slot = shard_find(s, item, version->ov);
@@ -354,7 +358,7 @@ static void slot_set_timeline(struct shard *s, struct slot *slot, const struct m
 
 void cache_fill_timeline(struct cache *c, struct cache_item item, const struct meta_point *points,
                          int count, uint64_t epoch) {
-    struct shard *s = shard_of(c, item);
+    struct shard *s = shard_of(c, item, TAG_HEAD);
     if (count == 0 || points[count - 1].ov != points[0].ov + count - 1) return;
     pthread_mutex_lock(&s->lock);
     if (s->epoch == epoch && !too_big(s, (int64_t)count * 10) &&

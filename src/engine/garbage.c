@@ -1,9 +1,13 @@
 #include "engine/garbage.h"
 
+#include <pthread.h>
+#include <time.h>
+
 #include "base/clock.h"
+#include "base/log.h"
 #include "engine/internal.h"
 
-enum { PAGE = 256, PARTS_MAX = 5 };
+enum { PAGE = 256, PARTS_MAX = 5, FIRST_SWEEP_S = 60, SWEEP_EVERY_S = 3600 };
 
 /* Splits at '/'. More than PARTS_MAX parts: 0. */
 static int split(struct str key, struct str parts[PARTS_MAX]) {
@@ -83,4 +87,70 @@ enum status garbage_sweep(struct engine_worker *w, int64_t older_than_ms, int64_
     }
     *ret_removed = removed;
     return OK;
+}
+
+/* ---- the thread ---- */
+
+struct sweeper {
+    struct engine_worker *worker;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t stopped;
+    bool stop;
+};
+
+/* Sleeps; true when it is time to end. */
+static bool sweeper_wait(struct sweeper *s, int seconds) {
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += seconds;
+    pthread_mutex_lock(&s->lock);
+    int rc = 0;
+    while (!s->stop && rc == 0) rc = pthread_cond_timedwait(&s->stopped, &s->lock, &until);
+    bool stop = s->stop;
+    pthread_mutex_unlock(&s->lock);
+    return stop;
+}
+
+static void *sweeper_main(void *arg) {
+    struct sweeper *s = arg;
+    for (int wait_s = FIRST_SWEEP_S; !sweeper_wait(s, wait_s); wait_s = SWEEP_EVERY_S) {
+        struct err err;
+        int64_t removed = 0;
+        if (garbage_sweep(s->worker, GARBAGE_AGE_MS, &removed, &err) != OK)
+            log_line(LOG_WARN, LOG_FAILURE,
+                     "the sweep for payloads without a record ended early: %s", err.msg);
+        else if (removed > 0)
+            log_line(LOG_INFO, LOG_OPERATION, "%lld payloads without a record were removed",
+                     (long long)removed);
+    }
+    return NULL;
+}
+
+struct sweeper *sweeper_start(struct engine *e, struct err *err) {
+    struct engine_worker *worker = engine_worker_new(e, err);
+    if (!worker) return NULL;
+    struct sweeper *s = xcalloc(1, sizeof *s);
+    s->worker = worker;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->stopped, NULL);
+    int rc = pthread_create(&s->thread, NULL, sweeper_main, s);
+    if (rc == 0) return s;
+    (void)err_set(err, ERR_INTERNAL, "cannot start a thread: %s", strerror(rc));
+    engine_worker_free(worker);
+    free(s);
+    return NULL;
+}
+
+void sweeper_stop(struct sweeper *s) {
+    if (!s) return;
+    pthread_mutex_lock(&s->lock);
+    s->stop = true;
+    pthread_cond_signal(&s->stopped);
+    pthread_mutex_unlock(&s->lock);
+    (void)pthread_join(s->thread, NULL); /* cannot fail: it was started and is joined once */
+    engine_worker_free(s->worker);
+    pthread_mutex_destroy(&s->lock);
+    pthread_cond_destroy(&s->stopped);
+    free(s);
 }

@@ -15,4 +15,9 @@ enum { GARBAGE_AGE_MS = 3600 * 1000 }; /* younger objects may belong to a commit
 MUST_CHECK enum status garbage_sweep(struct engine_worker *w, int64_t older_than_ms,
                                      int64_t *ret_removed, struct err *err);
 
+/* A thread that sweeps a minute after the start and every hour. NULL with err set. */
+struct sweeper;
+struct sweeper *sweeper_start(struct engine *e, struct err *err);
+void sweeper_stop(struct sweeper *s); /* NULL-safe; waits for the object it looks at */
+
 #endif

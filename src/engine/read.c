@@ -27,22 +27,27 @@ static struct version *visible(struct version *v, const struct read_what *what) 
 
 /* ---- from the cache ---- */
 
+/* Versions and timelines are true without the head; the head tells what lies beyond it. */
 static bool find_cached(struct engine *e, const struct place *place, const struct read_what *what,
                         struct version **ret) {
     struct cache_item item = item_of(place);
-    if (what->kind == READ_HEAD) return cache_head(e->cache, item, ret);
-    struct version *head;
-    if (!cache_head(e->cache, item, &head)) return false;
+    struct version *head = NULL;
+    bool has_head = cache_head(e->cache, item, &head);
+    if (what->kind == READ_HEAD) {
+        *ret = head;
+        return has_head;
+    }
     int64_t ov = what->ov;
     bool known = true;
-    if (what->kind == READ_INSTANT)
-        known = head->at_ms <= what->at_ms ? (ov = head->ov, true)
-                                           : cache_instant(e->cache, item, what->at_ms, &ov);
-    if (known && ov == head->ov) {
+    if (what->kind == READ_INSTANT && has_head && head->at_ms <= what->at_ms)
+        ov = head->ov;
+    else if (what->kind == READ_INSTANT)
+        known = cache_instant(e->cache, item, what->at_ms, &ov);
+    if (known && has_head && ov == head->ov) {
         *ret = head;
         return true;
     }
-    bool nothing = known && (ov < 0 || ov > head->ov);
+    bool nothing = known && (ov < 0 || (has_head && ov > head->ov));
     version_unref(head);
     if (nothing) *ret = NULL;
     return nothing || (known && cache_version(e->cache, item, ov, ret));
