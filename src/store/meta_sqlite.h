@@ -1,0 +1,218 @@
+/*
+ * What the files of the embedded metadata store share. Nobody else includes this; the store is
+ * reached through store/meta.h.
+ *
+ * Connections: one writer, used by whoever holds the gate; one reader per session, used by the
+ * session's thread; one for checkpoints, used by the maintenance thread. Every connection keeps its
+ * statements prepared.
+ *
+ * Locks: the gate admits one write transaction (or the end of a checkpoint) at a time, whatever
+ * thread begins and ends it; `coll_lock` guards the list of collections and their committed totals,
+ * is held for moments, and may be taken inside the gate, never the other way round.
+ */
+#ifndef STORE_META_SQLITE_H
+#define STORE_META_SQLITE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "store/meta.h"
+
+enum {
+    PAGE_BYTES = 8192,
+    FRAME_BYTES = PAGE_BYTES + 24, /* of the write-ahead log */
+    READ_DEADLINE_MS = 10000,      /* longest one call of a session may take */
+    GATE_DEADLINE_MS = 10000,      /* longest a writer waits for the one before it */
+    PATH_MAX_BYTES = 4096,
+};
+
+/* The statements; their SQL stands in meta_sqlite_db.c, in this order. */
+enum stmt {
+    STMT_BEGIN_READ,
+    STMT_COMMIT,
+    STMT_FLOOR,
+    STMT_ITEM_DOWN,
+    STMT_ITEM_UP,
+    STMT_NEXT_ITEM,
+    STMT_VERSION,
+    STMT_VERSION_DOC,
+    STMT_DOC,
+    STMT_SCAN,
+    STMT_OUTBOX,
+    STMT_OP_FIND,
+    STMT_BEGIN_WRITE, /* the first of those that only the writer has */
+    STMT_INSERT_VERSION,
+    STMT_INSERT_ITEM,
+    STMT_INSERT_COLL,
+    STMT_UPDATE_COLL,
+    STMT_SET_STATE,
+    STMT_NOTE,
+    STMT_SETTLE,
+    STMT_OP_EXPIRE,
+    STMT_QUEUE_ADD,
+    STMT_QUEUE_REPLACE,
+    STMT_QUEUE_DUE,
+    STMT_QUEUE_HIDE,
+    STMT_QUEUE_DONE,
+    STMT_COUNT
+};
+
+enum conn_role { CONN_WRITER, CONN_READER, CONN_CHECKPOINT };
+
+struct sqlite_store;
+
+struct conn {
+    struct sqlite_store *store;
+    sqlite3 *db;
+    enum conn_role role;
+    int64_t deadline_us; /* of the call under way; 0: none */
+    sqlite3_stmt *stmts[STMT_COUNT];
+};
+
+struct collection {
+    struct str database, name; /* own memory, until the store is closed */
+    int64_t no;
+    struct meta_totals committed; /* under coll_lock */
+    struct meta_totals pending;   /* of the group in flight; under the gate */
+    bool dirty;                   /* it is in the group's list */
+};
+
+struct meta_group {
+    struct sqlite_store *store;
+    int64_t at_ms; /* of every number taken; TIME_NONE: none yet */
+    int64_t row;   /* the last one given */
+    int64_t versions;
+    struct collection **dirty;
+    int dirty_count, dirty_cap;
+};
+
+struct meta_session {
+    struct conn conn;
+    int64_t scan_coll, scan_cv, scan_row; /* where the last scan ended */
+};
+
+struct sqlite_store {
+    struct meta meta; /* first: the engine's handle */
+    struct meta_ops ops;
+    struct meta_sqlite_options options;
+    char dir[PATH_MAX_BYTES], db_path[PATH_MAX_BYTES], wal_path[PATH_MAX_BYTES];
+    int lock_fd;
+
+    pthread_mutex_t gate_lock;
+    pthread_cond_t gate_free;
+    bool gate_busy;
+    bool gate_maintenance; /* the maintenance thread waits: it goes first */
+
+    /* Under the gate. */
+    struct conn writer;
+    struct meta_group group;
+    int64_t row, at_ms;     /* the last committed ones */
+    _Atomic bool unsettled; /* a failed commit may still stand in the log */
+
+    pthread_mutex_t coll_lock;
+    struct collection **colls;   /* by number, from 1 */
+    struct collection **by_name; /* by database, then name */
+    int coll_count, coll_cap;
+
+    /* Maintenance. */
+    struct conn checkpointer;
+    pthread_mutex_t checkpoint_lock; /* around its use; the gate may be taken inside */
+    pthread_mutex_t thread_lock;
+    pthread_cond_t thread_wake;
+    pthread_t thread;
+    bool thread_started, thread_stop, thread_work;
+    _Atomic int64_t wal_frames;  /* in use after the last commit */
+    _Atomic int checkpoint_code; /* SQLite's answer to the last checkpoint */
+};
+
+static inline struct sqlite_store *store_of(struct meta *m) {
+    return (struct sqlite_store *)(void *)m;
+}
+
+/* meta_sqlite_vfs.c: the file layer under SQLite, and SQLite's settings for the whole process. */
+#define SQLITE_VFS_NAME "chronos"
+void sqlite_process_init(void); /* repeatable */
+
+/* meta_sqlite_db.c: connections and statements. */
+MUST_CHECK enum status conn_open(struct conn *c, struct sqlite_store *s, enum conn_role role,
+                                 struct err *err);
+MUST_CHECK enum status conn_prepare(struct conn *c, struct err *err);
+void conn_close(struct conn *c); /* repeatable */
+/* SQL without rows, not subject to faults. */
+MUST_CHECK enum status conn_exec(struct conn *c, const char *sql, struct err *err);
+/* One integer by SQL, not subject to faults. */
+MUST_CHECK enum status conn_int(struct conn *c, const char *sql, int64_t *ret, struct err *err);
+/* SQLITE_ROW, SQLITE_DONE or an error; the fault points of statements are in here. */
+int conn_step(struct conn *c, sqlite3_stmt *s);
+/* Steps a statement that gives no rows, and resets it. */
+MUST_CHECK enum status conn_run(struct conn *c, enum stmt which, struct err *err);
+/* Turns SQLite's answer into a status and words. */
+enum status conn_fail(struct conn *c, int rc, struct err *err);
+void conn_rollback(struct conn *c);                   /* nothing to roll back: nothing happens */
+void bind_str(sqlite3_stmt *s, int at, struct str v); /* borrowed; STR_NONE is NULL */
+struct str column_str(sqlite3_stmt *s, int at);       /* borrowed until the next step or reset */
+
+/* meta_sqlite_folder.c: the folder, its lock, the file's header, the schema. */
+MUST_CHECK enum status folder_open(struct sqlite_store *s, struct err *err);
+MUST_CHECK enum status schema_open(struct sqlite_store *s, struct err *err);
+
+/* meta_sqlite_coll.c: collections, kept in memory. */
+void coll_fill(struct meta_ops *ops);
+MUST_CHECK enum status colls_load(struct sqlite_store *s, struct err *err);
+void colls_free(struct sqlite_store *s);
+struct collection *coll_of(struct sqlite_store *s, int64_t no); /* under the gate */
+/* The database's first collection after a name (or at it, when inclusive); NULL: none. */
+struct collection *coll_after(struct sqlite_store *s, struct str database, struct str name,
+                              bool inclusive);
+bool coll_in_database(struct sqlite_store *s, int64_t no, struct str database);
+
+/* meta_sqlite_index.c: from an item to its versions, on any connection inside a transaction. */
+struct item_entry {
+    int64_t ov, row, at_ms;
+    bool deleted;
+};
+/* The greatest ov at or below `ov` (INT64_MAX: the head). */
+MUST_CHECK enum status item_floor(struct conn *c, int64_t coll, struct str id, int64_t ov,
+                                  struct item_entry *ret, bool *ret_found, struct err *err);
+/* The greatest ov whose instant is at or before at_ms. */
+MUST_CHECK enum status item_floor_at(struct conn *c, int64_t coll, struct str id, int64_t at_ms,
+                                     struct item_entry *ret, bool *ret_found, struct err *err);
+/* Calls fn for the entries from one ov to another, upwards or in reverse, until it says false. */
+struct item_walk {
+    int64_t from_ov, to_ov;
+    bool reverse;
+    bool (*fn)(void *arg, const struct item_entry *entry);
+    void *arg;
+};
+MUST_CHECK enum status item_walk(struct conn *c, int64_t coll, struct str id,
+                                 const struct item_walk *walk, struct err *err);
+/* The head of the first item after an id (STR_NONE: of all); *ret_id in the arena. */
+MUST_CHECK enum status item_next(struct conn *c, int64_t coll, struct str after,
+                                 struct arena *arena, struct str *ret_id, struct item_entry *ret,
+                                 struct err *err); /* ret_id STR_NONE: no more */
+
+/* meta_sqlite_read.c */
+void read_fill(struct meta_ops *ops);
+
+/* meta_sqlite_write.c: the gate, write transactions, groups. */
+void write_fill(struct meta_ops *ops);
+MUST_CHECK enum status gate_enter(struct sqlite_store *s, bool maintenance, struct err *err);
+void gate_leave(struct sqlite_store *s);
+/* A write transaction: begin takes the gate, which is kept until gate_leave. A failed commit is
+ * rolled back and left nothing behind, unless it is TIMEDOUT. */
+MUST_CHECK enum status write_begin(struct sqlite_store *s, struct err *err);
+MUST_CHECK enum status write_commit(struct sqlite_store *s, struct err *err);
+
+/* meta_sqlite_queue.c: noted operations, outbox states, queue. */
+void queue_fill(struct meta_ops *ops);
+void queue_tick(struct sqlite_store *s);
+
+/* meta_sqlite_wal.c: the write-ahead log's length, checkpoints, the maintenance thread. */
+MUST_CHECK enum status wal_open(struct sqlite_store *s, struct err *err);
+void wal_close(struct sqlite_store *s);     /* stops the thread, brings the log to an end */
+void wal_committed(struct sqlite_store *s); /* after a commit: wakes the thread when it is long */
+bool wal_is_full(struct sqlite_store *s);   /* so long that writes are refused */
+void wal_tick(struct meta *m);
+
+#endif
