@@ -85,7 +85,6 @@ BENCH   := $(B)/bench/load
 .PHONY: all run tests-build FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
-FORCE:
 
 all: $(SERVER)  ## build the server: build/chronos-server
 
@@ -112,6 +111,7 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(TESTLIB) $(B)/libchronos.a
 
 # Two small files that change only when what they hold changes: the compiler with its flags, and
 # the list of sources (else an archive would keep the object of a file that was removed).
+FORCE:
 note = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 $(B)/flags: FORCE
 	$(call note,$(CC) $(ALLC) $(ALLLD))
