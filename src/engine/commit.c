@@ -433,7 +433,6 @@ static void group_publish(struct group *g) {
         cache_publish(g->engine->cache, g->made[i].item->coll.no, g->made[i].version);
     atomic_fetch_add(&c->publishes, 1);
     if (g->made_count > 0) atomic_store(&c->last_ms, g->made[g->made_count - 1].version->at_ms);
-    metric_add(METRIC_VERSIONS, g->made_count);
 }
 
 static void forget_items(struct group *g) {
