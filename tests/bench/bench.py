@@ -49,14 +49,12 @@ class Bench:
 
     # --- cases ---
 
-    def run_case(self, name):
-        import cases
+    def run_case(self, name, case):
         print("%s ..." % name, flush=True)
         began, self.case, first = time.monotonic(), name, len(self.rows)
         try:
-            cases.CASES[name](self)
-        except (sides.BenchError, sides.chronos.StartError, sides.chronos.Fault, RuntimeError,
-                OSError) as why:
+            case(self)
+        except sides.FAILURES as why:
             print("  %s: %s" % (type(why).__name__, why), flush=True)
             self.add(report.Row(name, "the case did not end", None, detail=str(why).split("\n")[0]))
         self.stop_all()

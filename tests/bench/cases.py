@@ -3,8 +3,7 @@
 import statistics
 
 import sides
-from bench import (Bench, DOC, SET_OK, WROTE, clients, create, get, redis_set,  # noqa: F401
-                   request, update)
+from bench import clients, create, get, redis_set, request, update
 from cases_store import disk, fsync, grow, memory, startup
 from report import Row, median, ratios, thousands
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import sides
-from bench import clients, create, get, redis_set, request
+from bench import clients, create, get, redis_set
 from report import Row
 
 IDLE = 10000  # idle clients
@@ -181,6 +181,3 @@ def creates(bench, big, items):
         small.close()
     bench.ratio("CREATE, 50 clients, at %d items / at %d" % (items, SMALL), found, "big", "small",
                 (0.7, 0.9))
-
-
-__all__ = ["disk", "fsync", "grow", "memory", "request", "startup"]

@@ -14,7 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "tests", "lib"))
 
 import chronos  # noqa: E402
-from resp import Client  # noqa: E402
+from resp import Client, Closed, ProtocolError  # noqa: E402
 
 LOAD = os.path.join(ROOT, "build", "bench", "load")
 DATA = os.path.join(ROOT, "build", "bench", "data")
@@ -24,6 +24,11 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 class BenchError(Exception):
     """A case cannot go on; the text says why."""
+
+
+# What a server that misbehaves makes a case end with.
+FAILURES = (BenchError, chronos.StartError, chronos.Fault, Closed, ProtocolError, RuntimeError,
+            OSError, subprocess.TimeoutExpired)
 
 
 def raise_file_limit():
