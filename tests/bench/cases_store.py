@@ -125,7 +125,8 @@ def startup(bench):
         sides.load(big, *clients(50), "--requests", 2000, *create("late:"))
         big.kill()
         took["kill"].append(big.start())
-    for how, text, bounds in (("stop", "a clean stop", (1.0, 0.1)), ("kill", "SIGKILL", (None, None))):
+    for how, text, bounds in (("stop", "a clean stop", (1.0, 0.1)),
+                              ("kill", "SIGKILL", (None, None))):
         bench.add(Row(bench.case, "start-up after %s, %d versions" % (text, bench.options.items),
                       statistics.median(took[how]), *bounds, unit="s",
                       spread=(min(took[how]), max(took[how]))))

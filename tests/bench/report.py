@@ -117,7 +117,8 @@ def file_system():
     with open("/proc/mounts") as f:
         for line in f:
             _, where, kind, options = line.split()[:4]
-            if (sides.ROOT + "/").startswith(where.rstrip("/") + "/") and len(where) >= len(best[0]):
+            holds = (sides.ROOT + "/").startswith(where.rstrip("/") + "/")
+            if holds and len(where) >= len(best[0]):
                 best = (where, "%s (%s)" % (kind, options))
     return best[1]
 

@@ -98,7 +98,8 @@ class Redis(Side):
         super().__init__(new_folder(folder))
         self.port = chronos.free_port()
         args = [REDIS, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder,
-                "--save", "", "--maxclients", "10100", "--logfile", os.path.join(self.folder, "log")]
+                "--save", "", "--maxclients", "10100",
+                "--logfile", os.path.join(self.folder, "log")]
         if durable:
             args += ["--appendonly", "yes", "--appendfsync", "always",
                      "--auto-aof-rewrite-percentage", "0"]
@@ -206,7 +207,7 @@ def perf_end(profiler, path):
     profiler.wait()
     with open(path, "w") as out:
         for sort in ("comm", "comm,dso,symbol"):
-            subprocess.run(["perf", "report", "-i", path + ".data", "--stdio", "--no-children", "-g",
-                            "none", "--percent-limit", "0.5", "--sort", sort], stdout=out,
-                           stderr=subprocess.DEVNULL, check=False)
+            subprocess.run(["perf", "report", "-i", path + ".data", "--stdio", "--no-children",
+                            "-g", "none", "--percent-limit", "0.5", "--sort", sort],
+                           stdout=out, stderr=subprocess.DEVNULL, check=False)
     os.remove(path + ".data")
