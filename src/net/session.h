@@ -35,4 +35,23 @@ struct session {
     uint64_t commands;        /* requests so far */
 };
 
+/* After a request was run, in the reactor or in a batch (on the batch's copy): is its reply to be
+ * dropped (CLIENT REPLY OFF, SKIP)? Called once a request; CLIENT REPLY itself has set `reply` by
+ * then, and SKIP moves on from the command to the one behind it. */
+static inline bool session_drops_reply(struct session *s) {
+    switch (s->reply) {
+    case SESSION_REPLY_ON:
+        return false;
+    case SESSION_REPLY_OFF:
+        return true;
+    case SESSION_REPLY_SKIP_NEXT:
+        s->reply = SESSION_REPLY_SKIP;
+        return true;
+    case SESSION_REPLY_SKIP:
+        s->reply = SESSION_REPLY_ON;
+        return true;
+    }
+    return false;
+}
+
 #endif
