@@ -140,8 +140,9 @@ class Bench:
     def profile(self, name, side, args):
         if side.name != "chronos":
             return
-        words = "".join(c if c.isalnum() else "-" for c in name)
-        path = os.path.join(sides.ROOT, "build", "bench", "perf-%s-%s.txt" % (self.case, words))
+        flight = tuple(args[args.index(option) + 1] for option in ("--clients", "--pipeline"))
+        path = os.path.join(sides.ROOT, "build", "bench",
+                            "perf-%s-%s-%dx%d.txt" % ((self.case, name) + flight))
         self.measure(side, *args, perf=path)
         print("  profile: %s" % os.path.relpath(path, sides.ROOT), flush=True)
 
