@@ -32,7 +32,8 @@ struct config_collection { /* collectionMaps.<name> */
 struct config {
     atomic_int refs;
     struct arena arena; /* every string below */
-    struct str file;    /* the file that was read; STR_NONE: none */
+    struct str file;    /* the file that was read, as an absolute path; STR_NONE: none */
+    uint64_t changed;   /* settings that CONFIG SET changed, a bit for each row of the table */
 
     /* server */
     struct str bind;         /* addresses, separated by blanks */
