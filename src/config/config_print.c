@@ -76,17 +76,18 @@ void config_print(const struct config *c, struct buf *out) {
     config_unref(defaults);
 }
 
-static void print_range(const struct setting *s, struct arena *arena, struct buf *out) {
-    struct str expected = setting_expected(s, arena);
-    if (s->type == SETTING_TEXT) {
-        if (s->flags & SETTING_SECRET) {
-            expected =
-                STR("text, `{\"$env\": \"NAME\"}`, `{\"$file\": \"path\"}` or `\"ENV.NAME\"`");
-        } else {
-            expected = STR("text");
-        }
+static struct str range_text(const struct setting *s, struct arena *arena) {
+    switch (s->type) {
+    case SETTING_BOOL:
+    case SETTING_ENUM:
+    case SETTING_WORD:
+        return setting_expected(s, arena);
+    case SETTING_TEXT:
+        if (!(s->flags & SETTING_SECRET)) return STR("text");
+        return STR("text, `{\"$env\": \"NAME\"}`, `{\"$file\": \"path\"}` or `\"ENV.NAME\"`");
+    default:
+        return setting_range(s, arena);
     }
-    buf_append_str(out, expected);
 }
 
 static void print_row(const struct setting *s, const struct config *defaults, struct arena *arena,
@@ -94,7 +95,7 @@ static void print_row(const struct setting *s, const struct config *defaults, st
     buf_printf(out, "| `%s` | `", s->path);
     setting_json(s, defaults, true, out);
     buf_append_str(out, STR("` | "));
-    print_range(s, arena, out);
+    buf_append_str(out, range_text(s, arena));
     buf_printf(out, " | %s | ", s->flags & SETTING_LIVE ? "yes" : "no");
     if (s->alias != NULL) {
         buf_printf(out, "`%s`", s->alias);

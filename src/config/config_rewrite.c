@@ -191,7 +191,7 @@ enum status config_rewrite(const struct config *c, struct err *err) {
         return err_set(err, ERR_SYNTAX, "The server is running without a config file");
     }
     struct arena arena;
-    struct str text, edited;
+    struct str text, edited = STR_NONE;
     struct err unread;
     arena_init(&arena);
     enum status status = config_read_file(c->file.p, CONFIG_FILE_BYTES, &arena, &text, &unread);

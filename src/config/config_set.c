@@ -4,10 +4,11 @@
  */
 #include "config/settings.h"
 
-/* Does one of the globs match? */
-static bool wanted(const struct str *globs, int count, struct str name) {
+/* Does one of the globs match? What is hidden must be named in full. */
+static bool wanted(const struct str *globs, int count, struct str name, bool hidden) {
     for (int i = 0; i < count; i++) {
-        if (str_glob(globs[i], name, true)) return true;
+        bool match = hidden ? str_eq_nocase(globs[i], name) : str_glob(globs[i], name, true);
+        if (match) return true;
     }
     return false;
 }
@@ -18,15 +19,16 @@ void config_get(const struct config *c, const struct str *globs, int count,
     arena_init(&arena);
     for (int i = 0; i < settings_count; i++) {
         const struct setting *s = &settings[i];
+        bool hidden = (s->flags & SETTING_HIDDEN) != 0;
         struct str path = str_of(s->path), alias = str_of(s->alias);
-        if (path.p != NULL && wanted(globs, count, path)) {
+        if (path.p != NULL && wanted(globs, count, path, hidden)) {
             fn(arg, path, setting_text(s, c, false, &arena));
         }
-        if (alias.p != NULL && wanted(globs, count, alias)) {
+        if (alias.p != NULL && wanted(globs, count, alias, hidden)) {
             fn(arg, alias, setting_text(s, c, true, &arena));
         }
     }
-    if (wanted(globs, count, STR("collectionMaps"))) {
+    if (wanted(globs, count, STR("collectionMaps"), false)) {
         struct buf json;
         buf_init(&json, CONFIG_FILE_BYTES * 2);
         collections_json(c, false, &json);

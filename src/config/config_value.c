@@ -224,8 +224,13 @@ static struct str words_text(const char *const *words, struct arena *arena) {
     return list;
 }
 
+struct str setting_range(const struct setting *s, struct arena *arena) {
+    struct str min = number_text(s, s->min, false, arena);
+    struct str max = number_text(s, s->max, false, arena);
+    return arena_printf(arena, "%.*s to %.*s", STR_FMT(min), STR_FMT(max));
+}
+
 struct str setting_expected(const struct setting *s, struct arena *arena) {
-    struct str min, max;
     switch (s->type) {
     case SETTING_BOOL:
         return STR("true or false");
@@ -241,14 +246,13 @@ struct str setting_expected(const struct setting *s, struct arena *arena) {
     default:
         break;
     }
-    min = number_text(s, s->min, false, arena);
-    max = number_text(s, s->max, false, arena);
+    struct str range = setting_range(s, arena);
     const char *what = s->type == SETTING_INT     ? "an integer"
                        : s->type == SETTING_OCTAL ? "permissions in octal"
                        : s->type == SETTING_BYTES ? "a size like 64kb or 32mb"
                        : s->type == SETTING_MS    ? "a duration like 500ms, 10s or 5m"
                                                   : "a duration in whole seconds like 10s or 5m";
-    return arena_printf(arena, "%s from %.*s to %.*s", what, STR_FMT(min), STR_FMT(max));
+    return arena_printf(arena, "%s from %.*s", what, STR_FMT(range));
 }
 
 struct str setting_text(const struct setting *s, const struct config *c, bool redis,
