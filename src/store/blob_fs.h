@@ -35,7 +35,8 @@ static inline struct fs_store *fs_of(struct blob_store *b) {
 /* blob_fs_path.c: keys and folders. */
 
 /* Segments of 1 to 255 bytes separated by '/', at most 1024 bytes in all; no segment begins with
- * '.', no control characters. So no key names "..", a temporary file or the root. ERR_VALIDATION. */
+ * '.', no control characters. So no key names "..", a temporary file or the root.
+ * ERR_VALIDATION. */
 MUST_CHECK enum status fs_key_check(struct str key, struct err *err);
 
 /* Takes the first segment off *rest, with a NUL behind it. */

@@ -36,7 +36,12 @@ struct meta_numbers {
 };
 
 /* A swap: the head of next->id becomes `next` if it is at expected_ov now (-1: there must be none).
- * next->ov is expected_ov + 1, or more where the item was erased before. */
+ * next->ov is expected_ov + 1, or more where the item was erased before.
+ *
+ * Where the payload of `next` is: with a blob_key in the payload store (doc is not looked at); else,
+ * when payload_ov is ov, in doc, which is stored with the row; else with the earlier version
+ * payload_ov, whose payload_row is given, or 0 to let the store find it (it may be in this very
+ * group). next->row is not looked at, nor is payload_row where doc is stored: both are `row`. */
 struct meta_swap {
     const struct version *next;
     const struct meta_coll *coll;
@@ -45,7 +50,9 @@ struct meta_swap {
     int64_t row;  /* out: next's handle */
 };
 
-/* A client's OPID: first its request, then its outcome. `answer` is the engine's own text. */
+/* A client's OPID, its request and its outcome. `answer` is the engine's own text. Noting an op_id
+ * again replaces what was noted. expires_ms 0: the store's own time to keep (op_keep_ms) after
+ * at_ms. */
 struct meta_op {
     struct str op_id;
     uint8_t request[SHA256_BYTES]; /* digest of command, key and document */
@@ -69,10 +76,10 @@ struct meta_point { /* one version on an item's timeline */
 };
 
 struct meta_queued { /* a record of the durable queue: work to do at or after due_ms */
-    int64_t no;
+    int64_t no;      /* queue_put: 0 for a new record, else the one to be replaced */
     struct str kind, key, body;
     int64_t due_ms;
-    int attempts;
+    int attempts; /* how often it was taken, this time included */
 };
 
 struct meta_range { /* versions of an item, by ov and instant, ends included */
@@ -164,22 +171,24 @@ struct meta_ops {
                              struct err *err); /* releases the group, whatever it answers */
     void (*group_abort)(struct meta_group *g);
 
-    /* Outbox: versions whose payload is not yet in the payload store, in order of cv; and their new
-     * state. */
+    /* Outbox: versions that are STATE_NEW_NOT_SYNCHED, with their documents, in order of cv; and
+     * their new state. */
     enum status (*outbox)(struct meta_session *s, struct str database, int64_t after_row,
                           struct version **ret, int limit, int *ret_count, struct err *err);
     enum status (*set_state)(struct meta *m, const int64_t *rows, int count,
                              enum version_state state, struct err *err);
 
-    /* Queue: records that survive restarts. `take` hides what it gives until hide_ms from now. */
+    /* Queue: records that survive restarts. `take` gives those of a kind that are due at now_ms,
+     * the longest due first, and hides them until the instant hide_ms. `done` removes one; it is no
+     * error when it is gone. */
     enum status (*queue_put)(struct meta *m, const struct meta_queued *record, struct err *err);
     enum status (*queue_take)(struct meta *m, struct str kind, int64_t now_ms, int64_t hide_ms,
                               struct arena *arena, struct meta_queued *ret, int limit,
                               int *ret_count, struct err *err);
     enum status (*queue_done)(struct meta *m, int64_t no, struct err *err);
 
-    /* Work between commits: checkpoint, expired operations. Called by a thread of the store's own
-     * choice every second. */
+    /* Work between commits: checkpoint, expired operations. The store does it by itself about every
+     * second; calling it does it now. Any thread. */
     void (*tick)(struct meta *m);
     void (*close)(struct meta *m);
 };
@@ -195,7 +204,7 @@ struct meta_sqlite_options {
     const char *dir;     /* of chronos.db */
     int64_t cache_bytes; /* page cache of the writer; a reader has a quarter */
     int64_t wal_bytes;   /* checkpoint when the write-ahead log is longer */
-    int64_t op_keep_ms;  /* expired operations are removed after expires_ms */
+    int64_t op_keep_ms;  /* how long an operation is kept that names no expiry */
 };
 MUST_CHECK enum status meta_sqlite_open(const struct meta_sqlite_options *options,
                                         struct meta **ret, struct err *err);
