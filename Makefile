@@ -67,7 +67,8 @@ endif
 SERVER  := $(B)/chronos-server
 SRC     := $(wildcard src/*/*.c)
 OBJ     := $(SRC:src/%.c=$(B)/obj/%.o)
-TESTLIB := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/lib/*.c))
+SUITES  := $(filter-out tests/conformance/test_%.c,$(wildcard tests/conformance/*.c))
+TESTLIB := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/lib/*.c) $(SUITES))
 
 # A suite is a folder of tests/: every test_*.c in it is a program, every test_*.py a script, and
 # so are `selftest` and `run`, whose arguments may stand in args_<folder>.
