@@ -71,14 +71,16 @@ SUITES  := $(filter-out tests/conformance/test_%.c,$(wildcard tests/conformance/
 TESTLIB := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/lib/*.c) $(SUITES))
 
 # A suite is a folder of tests/: every test_*.c in it is a program, every test_*.py a script, and
-# so are `selftest` and `run`, whose arguments may stand in args_<folder>.
+# so is every executable file without a suffix; arguments for one of these stand in args_<name>.
 bins    = $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(1),$(wildcard tests/$(d)/test_*.c)))
-scripts = $(foreach d,$(1),$(wildcard tests/$(d)/test_*.py tests/$(d)/selftest) \
-              $(if $(wildcard tests/$(d)/run),"tests/$(d)/run $(args_$(d))"))
+scripts = $(foreach d,$(1),$(wildcard tests/$(d)/test_*.py) \
+              $(foreach f,$(call found,$(d)),"tests/$(d)/$(f) $(args_$(f))"))
+found   = $(shell find tests/$(1) -maxdepth 1 -type f -perm -u+x ! -name '*.*' -printf '%f\n' | sort)
 QUICK   := unit protocol conformance
-args_fault = $(if $(KILLS),--kills $(KILLS))
-args_model = $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
-TOOLS   := readme utils
+KILLS   ?= $(if $(SAN),60,200)
+args_crash = --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+args_run   = $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
+TOOLS   := readme utils bench
 CRASH   := fault
 BINS    := $(call bins,$(QUICK) model $(CRASH))
 BENCH   := $(B)/bench/load
@@ -142,7 +144,7 @@ README_RUNS := $(PAGES:%="tests/readme/run-transcript %")
 test: $(BINS) $(SERVER) $(REPLAYS) $(if $(SAN),,fuzz-build $(BENCH))  ## every test; SAN=address|thread: with that build
 	@$(RUN) $(call bins,$(QUICK)) $(call scripts,$(QUICK)) \
 	    $(call bins,model) $(call scripts,model) $(REPLAY_RUNS) \
-	    $(if $(SAN),,$(call scripts,$(TOOLS)) $(wildcard tests/bench/test_*.py)) \
+	    $(if $(SAN),,$(wildcard $(TOOLS:%=tests/%/test_*.py))) \
 	    $(if $(SAN),,$(README_RUNS) $(FUZZ_RUNS)) \
 	    --alone $(call bins,$(CRASH)) $(call scripts,$(CRASH))
 
@@ -162,7 +164,7 @@ test-crash: $(call bins,$(CRASH)) $(SERVER)  ## kills at fault points and random
 	@$(RUN) --alone $(filter-out $(SERVER),$^) $(call scripts,$(CRASH))
 
 test-readme: $(SERVER) $(BENCH)  ## the transcripts of the README, executed; the tools' own tests
-	@$(RUN) $(call scripts,$(TOOLS)) $(wildcard tests/bench/test_*.py) $(README_RUNS)
+	@$(RUN) $(wildcard $(TOOLS:%=tests/%/test_*.py)) $(README_RUNS)
 
 test-replay: $(REPLAYS)  ## replay the fuzz corpus
 	@$(RUN) $(REPLAY_RUNS)
