@@ -67,8 +67,8 @@ enum status garbage_sweep(struct engine_worker *w, int64_t older_than_ms, int64_
     int64_t removed = 0, before_ms = clock_now_ms() - older_than_ms;
     int count = PAGE;
     while (count == PAGE) {
-        enum status s =
-            blob->ops->list(blob, BLOB_JSON, STR(""), cursor, &w->arena, page, PAGE, &count, err);
+        struct blob_listing listing = {.prefix = STR(""), .after = cursor, .limit = PAGE};
+        enum status s = blob->ops->list(blob, BLOB_JSON, &listing, &w->arena, page, &count, err);
         for (int i = 0; s == OK && i < count; i++) {
             bool garbage = false;
             if (page[i].modified_ms <= before_ms) s = is_garbage(w, page[i].key, &garbage, err);

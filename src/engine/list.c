@@ -12,8 +12,11 @@ enum status read_list(struct engine_worker *w, struct str database, struct str a
                       int *ret_count, bool *ret_more, struct err *err) {
     commit_nudge(w->engine);
     int found;
-    enum status s = w->engine->meta->ops->list(w->session, database, after_collection, after_id,
-                                               arena, ret, limit, &found, err);
+    struct meta_listing listing = {.database = database,
+                                   .after_collection = after_collection,
+                                   .after_id = after_id,
+                                   .limit = limit};
+    enum status s = w->engine->meta->ops->list(w->session, &listing, arena, ret, &found, err);
     if (s != OK) return s;
     *ret_count = found;
     *ret_more = found == limit;
@@ -159,8 +162,8 @@ static enum status verify_collection(struct verify *v, struct err *err) {
     struct version *page[PAGE];
     int count = PAGE;
     while (count == PAGE) {
-        enum status s = meta->scan(v->worker->session, &v->place->coll, v->last_cv, true, page,
-                                   PAGE, &count, err);
+        struct meta_scan scan = {.after_cv = v->last_cv, .with_doc = true, .limit = PAGE};
+        enum status s = meta->scan(v->worker->session, &v->place->coll, &scan, page, &count, err);
         if (s != OK) return s;
         for (int i = 0; i < count; i++) {
             bool before_live = false;

@@ -23,6 +23,12 @@ struct blob_info {
     int64_t modified_ms;
 };
 
+struct blob_listing {
+    struct str prefix; /* may be empty */
+    struct str after;  /* a key, or any text; STR_NONE begins */
+    int limit;
+};
+
 enum blob_bucket { BLOB_JSON, BLOB_CONTENT, BLOB_BACKUPS }; /* the store knows their real names */
 
 struct blob_ops {
@@ -39,10 +45,10 @@ struct blob_ops {
                         struct blob_info *ret, struct err *err);
     enum status (*remove)(struct blob_store *b, enum blob_bucket bucket, struct str key,
                           struct err *err);
-    /* Keys in order of bytes, after a key (STR_NONE begins), with a prefix (may be empty). */
-    enum status (*list)(struct blob_store *b, enum blob_bucket bucket, struct str prefix,
-                        struct str after, struct arena *arena, struct blob_info *ret, int limit,
-                        int *ret_count, struct err *err);
+    /* Keys in order of bytes. */
+    enum status (*list)(struct blob_store *b, enum blob_bucket bucket,
+                        const struct blob_listing *listing, struct arena *arena,
+                        struct blob_info *ret, int *ret_count, struct err *err);
     /* A URL that reads the object for ttl_s seconds without credentials. ERR_SYNTAX where the store
      * has none. */
     enum status (*presign)(struct blob_store *b, enum blob_bucket bucket, struct str key,

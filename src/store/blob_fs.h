@@ -60,8 +60,8 @@ enum status fs_fail(struct fs_store *f, const char *what, enum blob_bucket bucke
                     struct err *err);
 
 /* blob_fs_list.c */
-enum status fs_list(struct blob_store *b, enum blob_bucket bucket, struct str prefix,
-                    struct str after, struct arena *arena, struct blob_info *ret, int limit,
+enum status fs_list(struct blob_store *b, enum blob_bucket bucket,
+                    const struct blob_listing *listing, struct arena *arena, struct blob_info *ret,
                     int *ret_count, struct err *err);
 
 #endif

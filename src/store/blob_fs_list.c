@@ -198,14 +198,17 @@ static bool list_folder(struct listing *l, int fd) {
     return good;
 }
 
-enum status fs_list(struct blob_store *b, enum blob_bucket bucket, struct str prefix,
-                    struct str after, struct arena *arena, struct blob_info *ret, int limit,
+enum status fs_list(struct blob_store *b, enum blob_bucket bucket,
+                    const struct blob_listing *listing, struct arena *arena, struct blob_info *ret,
                     int *ret_count, struct err *err) {
     struct fs_store *f = fs_of(b);
-    struct listing l = {
-        .prefix = prefix, .after = after, .arena = arena, .ret = ret, .limit = limit};
+    struct listing l = {.prefix = listing->prefix,
+                        .after = listing->after,
+                        .limit = listing->limit,
+                        .arena = arena,
+                        .ret = ret};
     int fd = openat(f->buckets[bucket].dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || !list_folder(&l, fd)) return fs_fail(f, "list", bucket, prefix, err);
+    if (fd < 0 || !list_folder(&l, fd)) return fs_fail(f, "list", bucket, listing->prefix, err);
     *ret_count = l.count;
     return OK;
 }

@@ -153,20 +153,20 @@ static enum status sqlite_queue_put(struct meta *m, const struct meta_queued *re
 }
 
 struct queue_taking {
-    struct str kind;
-    int64_t now_ms, hide_ms;
+    const struct meta_take *take;
     struct arena *arena;
     struct meta_queued *records;
-    int limit, count;
+    int count;
 };
 
 static enum status queue_due(struct conn *c, struct queue_taking *t, struct err *err) {
+    struct str kind = t->take->kind.p == NULL ? STR("") : t->take->kind;
     sqlite3_stmt *q = c->stmts[STMT_QUEUE_DUE];
-    bind_str(q, 1, t->kind.p == NULL ? STR("") : t->kind);
-    sqlite3_bind_int64(q, 2, t->now_ms);
-    sqlite3_bind_int(q, 3, t->limit);
+    bind_str(q, 1, kind);
+    sqlite3_bind_int64(q, 2, t->take->now_ms);
+    sqlite3_bind_int(q, 3, t->take->limit);
     enum status st = OK;
-    while (t->count < t->limit) {
+    while (t->count < t->take->limit) {
         int rc = conn_step(c, q);
         if (rc != SQLITE_ROW) {
             if (rc != SQLITE_DONE) st = conn_fail(c, rc, err);
@@ -174,10 +174,10 @@ static enum status queue_due(struct conn *c, struct queue_taking *t, struct err 
         }
         t->records[t->count++] = (struct meta_queued){
             .no = sqlite3_column_int64(q, 0),
-            .kind = arena_dup(t->arena, t->kind),
+            .kind = arena_dup(t->arena, kind),
             .key = arena_dup(t->arena, column_str(q, 1)),
             .body = arena_dup(t->arena, column_str(q, 2)),
-            .due_ms = t->hide_ms,
+            .due_ms = t->take->hide_ms,
             .attempts = sqlite3_column_int(q, 4) + 1,
         };
     }
@@ -191,21 +191,16 @@ static enum status queue_hide(struct conn *c, void *arg, struct err *err) {
     for (int i = 0; st == OK && i < t->count; i++) {
         sqlite3_stmt *q = c->stmts[STMT_QUEUE_HIDE];
         sqlite3_bind_int64(q, 1, t->records[i].no);
-        sqlite3_bind_int64(q, 2, t->hide_ms);
+        sqlite3_bind_int64(q, 2, t->take->hide_ms);
         st = conn_run(c, STMT_QUEUE_HIDE, err);
     }
     return st;
 }
 
-static enum status sqlite_queue_take(struct meta *m, struct str kind, int64_t now_ms,
-                                     int64_t hide_ms, struct arena *arena, struct meta_queued *ret,
-                                     int limit, int *ret_count, struct err *err) {
-    struct queue_taking t = {.kind = kind,
-                             .now_ms = now_ms,
-                             .hide_ms = hide_ms,
-                             .arena = arena,
-                             .records = ret,
-                             .limit = limit};
+static enum status sqlite_queue_take(struct meta *m, const struct meta_take *take,
+                                     struct arena *arena, struct meta_queued *ret, int *ret_count,
+                                     struct err *err) {
+    struct queue_taking t = {.take = take, .arena = arena, .records = ret};
     enum status st = write_once(store_of(m), queue_hide, &t, err);
     if (st == OK) *ret_count = t.count;
     return st;

@@ -309,64 +309,73 @@ static enum status sqlite_timeline(struct meta_session *s, const struct meta_col
 
 /* Many items. */
 
+struct list_walk {
+    struct conn *conn;
+    struct arena *arena;
+    struct meta_item *items;
+    int count, limit;
+};
+
 /* One collection's part of a listing. */
-static enum status list_collection(struct conn *c, const struct collection *coll, struct str after,
-                                   struct arena *arena, struct meta_item *ret, int limit,
-                                   int *count, struct err *err) {
-    while (*count < limit) {
+static enum status list_collection(struct list_walk *w, const struct collection *c,
+                                   struct str after, struct err *err) {
+    while (w->count < w->limit) {
         struct item_entry head;
-        enum status st = item_next(c, coll->no, after, arena, &after, &head, err);
+        enum status st = item_next(w->conn, c->no, after, w->arena, &after, &head, err);
         if (st != OK) return st;
         if (after.p == NULL) return OK;
-        ret[(*count)++] =
-            (struct meta_item){.collection = coll->name, .id = after, .deleted = head.deleted};
+        w->items[w->count++] =
+            (struct meta_item){.collection = c->name, .id = after, .deleted = head.deleted};
     }
     return OK;
 }
 
-static enum status sqlite_list(struct meta_session *s, struct str database,
-                               struct str after_collection, struct str after_id,
-                               struct arena *arena, struct meta_item *ret, int limit,
-                               int *ret_count, struct err *err) {
-    struct str begin = after_collection.p == NULL ? STR("") : after_collection;
-    struct collection *c = coll_after(s->conn.store, database, begin, true);
-    int count = 0;
+static enum status sqlite_list(struct meta_session *s, const struct meta_listing *l,
+                               struct arena *arena, struct meta_item *ret, int *ret_count,
+                               struct err *err) {
+    struct sqlite_store *store = s->conn.store;
+    struct list_walk w = {.conn = &s->conn, .arena = arena, .items = ret, .limit = l->limit};
+    struct str begin = l->after_collection.p == NULL ? STR("") : l->after_collection;
+    struct collection *c = coll_after(store, l->database, begin, true);
     enum status st = call_begin(s, err);
-    while (st == OK && c != NULL && count < limit) {
-        struct str after = str_eq(c->name, begin) ? after_id : STR_NONE;
-        st = list_collection(&s->conn, c, after, arena, ret, limit, &count, err);
-        c = coll_after(s->conn.store, database, c->name, false);
+    while (st == OK && c != NULL && w.count < w.limit) {
+        st = list_collection(&w, c, str_eq(c->name, begin) ? l->after_id : STR_NONE, err);
+        c = coll_after(store, l->database, c->name, false);
     }
     st = call_end(s, st, err);
-    if (st == OK) *ret_count = count;
+    if (st == OK) *ret_count = w.count;
     return st;
+}
+
+/* The next row of a scan or of the outbox; 0 when there is none. */
+static enum status walk_step(struct conn *c, sqlite3_stmt *q, int64_t *ret_row, struct err *err) {
+    int rc = conn_step(c, q);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE) return conn_fail(c, rc, err);
+    *ret_row = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+    return OK;
 }
 
 /* Rows are appended in order of cv, so a collection is scanned by rows. There is no index on cv:
  * where the last page of this session ended is remembered, any other beginning is looked for from
  * the first row. */
 static enum status sqlite_scan(struct meta_session *s, const struct meta_coll *coll,
-                               int64_t after_cv, bool with_doc, struct version **ret, int limit,
-                               int *ret_count, struct err *err) {
-    bool follows = s->scan_coll == coll->no && s->scan_cv == after_cv;
-    int64_t row = follows ? s->scan_row : 0, cv = after_cv;
+                               const struct meta_scan *scan, struct version **ret, int *ret_count,
+                               struct err *err) {
+    bool follows = s->scan_coll == coll->no && s->scan_cv == scan->after_cv;
+    int64_t row = follows ? s->scan_row : 0, last = row, cv = scan->after_cv;
     int count = 0;
     enum status st = call_begin(s, err);
     sqlite3_stmt *q = s->conn.stmts[STMT_SCAN];
     sqlite3_bind_int64(q, 1, row);
-    while (st == OK && count < limit) {
-        int rc = conn_step(&s->conn, q);
-        if (rc == SQLITE_DONE) break;
-        if (rc != SQLITE_ROW) {
-            st = conn_fail(&s->conn, rc, err);
-            break;
-        }
-        if (sqlite3_column_int64(q, 1) != coll->no || sqlite3_column_int64(q, 2) <= after_cv) {
-            continue;
-        }
-        row = sqlite3_column_int64(q, 0);
-        st = version_named(&s->conn, row, with_doc, &ret[count], err);
-        if (st == OK) cv = ret[count++]->cv;
+    while (st == OK && count < scan->limit) {
+        st = walk_step(&s->conn, q, &row, err);
+        if (st != OK || row == 0) break;
+        bool ours = sqlite3_column_int64(q, 1) == coll->no;
+        if (!ours || sqlite3_column_int64(q, 2) <= scan->after_cv) continue;
+        st = version_named(&s->conn, row, scan->with_doc, &ret[count], err);
+        if (st != OK) break;
+        cv = ret[count++]->cv;
+        last = row;
     }
     sqlite3_reset(q);
     st = call_end(s, st, err);
@@ -376,7 +385,7 @@ static enum status sqlite_scan(struct meta_session *s, const struct meta_coll *c
     }
     s->scan_coll = coll->no;
     s->scan_cv = cv;
-    s->scan_row = row;
+    s->scan_row = last;
     *ret_count = count;
     return OK;
 }
@@ -388,14 +397,11 @@ static enum status sqlite_outbox(struct meta_session *s, struct str database, in
     sqlite3_stmt *q = s->conn.stmts[STMT_OUTBOX];
     sqlite3_bind_int64(q, 1, after_row);
     while (st == OK && count < limit) {
-        int rc = conn_step(&s->conn, q);
-        if (rc == SQLITE_DONE) break;
-        if (rc != SQLITE_ROW) {
-            st = conn_fail(&s->conn, rc, err);
-            break;
-        }
+        int64_t row;
+        st = walk_step(&s->conn, q, &row, err);
+        if (st != OK || row == 0) break;
         if (!coll_in_database(s->conn.store, sqlite3_column_int64(q, 1), database)) continue;
-        st = version_named(&s->conn, sqlite3_column_int64(q, 0), true, &ret[count], err);
+        st = version_named(&s->conn, row, true, &ret[count], err);
         if (st == OK) count++;
     }
     sqlite3_reset(q);
