@@ -403,11 +403,11 @@ static bool may_read(const struct conn *c) {
     return !c->is_held || conn_kept(c) < (size_t)c->net->config->query_buffer_bytes;
 }
 
-/* One unfinished request may not be larger than limits.queryBuffer. */
+/* One unfinished request may not be larger than server.limits.queryBuffer. */
 static void check_kept(struct conn *c) {
     if (!may_parse(c) || c->more) return;
     if (conn_kept(c) <= (size_t)c->net->config->query_buffer_bytes) return;
-    net_note(c->net, c, "a request is larger than limits.queryBuffer; connection closed");
+    net_note(c->net, c, "a request is larger than server.limits.queryBuffer; connection closed");
     c->state = CONN_BROKEN;
 }
 

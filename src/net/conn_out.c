@@ -133,7 +133,8 @@ bool conn_flush(struct conn *c) {
     struct buf *out = c->out.len > 0 ? &c->out : &c->net->output;
     if (out->overflow) {
         metric_add(METRIC_SLOW_CLIENTS, 1);
-        net_note(c->net, c, "its unread replies exceed limits.outputBuffer; connection closed");
+        net_note(c->net, c,
+                 "its unread replies exceed server.limits.outputBuffer; connection closed");
         buf_reset(out);
         buf_shrink(out, KEPT_OUTPUT_BYTES);
         conn_close(c);

@@ -92,8 +92,7 @@ int64_t net_kill(struct net *net, const struct client_filter *filter, int64_t se
                  bool *ret_self);
 void net_stats(struct net *net, struct net_stats *ret);
 void net_shutdown(struct net *net); /* as SIGTERM */
-void net_config(
-    struct net *net,
-    const struct config *config); /* takes a reference; in force from the next request */
+/* Takes over the caller's reference; in force from the next request. */
+void net_config(struct net *net, const struct config *config);
 
 #endif

@@ -194,7 +194,7 @@ static int64_t raise_descriptors(int64_t clients) {
     if (limit.rlim_cur >= want) return clients;
     int64_t left = (int64_t)limit.rlim_cur - SPARE_DESCRIPTORS;
     log_line(LOG_WARN, LOG_OPERATION,
-             "limits.clients is %lld, but the limit on open files (ulimit -n) allows %lld",
+             "server.limits.clients is %lld, but the limit on open files (ulimit -n) allows %lld",
              (long long)clients, (long long)(left > 0 ? left : 1));
     return left > 0 ? left : 1;
 }
@@ -210,7 +210,7 @@ static void apply_limits(struct net *net) {
 
 void net_config(struct net *net, const struct config *config) {
     const struct config *old = net->config;
-    net->config = config_ref(config);
+    net->config = config;
     config_unref(old);
     apply_limits(net);
     listen_config(net);
@@ -364,7 +364,7 @@ bool net_close(struct net *net) {
     int64_t now_us = clock_mono_us();
     int64_t end_us = net->stop_us > now_us ? net->stop_us : now_us;
     if (!workers_stop(net->workers, end_us + LAST_WAIT_US)) {
-        log_line(LOG_ERROR, LOG_FAILURE, "a worker did not end within limits.shutdown");
+        log_line(LOG_ERROR, LOG_FAILURE, "a worker did not end within server.limits.shutdown");
         return false;
     }
     release(net);

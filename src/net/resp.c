@@ -87,8 +87,9 @@ static enum resp_result finish(struct resp *r, const char *base) {
 enum line { LINE_NUMBER, LINE_BAD, LINE_MORE, LINE_TOO_LONG };
 
 static enum line line_slow(struct resp *r, struct str rest, int64_t inline_bytes, int64_t *ret) {
-    const char *cr = memchr(rest.p, '\r', rest.n);
-    if (cr == NULL) return rest.n > (size_t)inline_bytes ? LINE_TOO_LONG : LINE_MORE;
+    size_t most = (size_t)inline_bytes + 1;
+    const char *cr = memchr(rest.p, '\r', rest.n < most ? rest.n : most);
+    if (cr == NULL) return rest.n < most ? LINE_MORE : LINE_TOO_LONG;
     size_t length = (size_t)(cr - rest.p);
     if (rest.n < length + 2) return LINE_MORE;
     if (!str_to_int((struct str){rest.p + 1, length - 1}, ret)) return LINE_BAD;
