@@ -397,7 +397,7 @@ static enum status sqlite_outbox(struct meta_session *s, struct str database, in
     sqlite3_stmt *q = s->conn.stmts[STMT_OUTBOX];
     sqlite3_bind_int64(q, 1, after_row);
     while (st == OK && count < limit) {
-        int64_t row;
+        int64_t row = 0;
         st = walk_step(&s->conn, q, &row, err);
         if (st != OK || row == 0) break;
         if (!coll_in_database(s->conn.store, sqlite3_column_int64(q, 1), database)) continue;

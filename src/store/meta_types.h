@@ -17,7 +17,7 @@ enum meta_scope { META_SCOPE_STORE, META_SCOPE_COLLECTION }; /* which writes may
 
 struct meta_numbers {
     int64_t cv;    /* the first of the numbers taken */
-    int64_t at_ms; /* one instant for the whole group; not before any earlier group's of this
+    int64_t at_ms; /* one instant for the whole group, not before any earlier group's of this
                       collection */
 };
 
