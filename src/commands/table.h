@@ -1,11 +1,13 @@
 /*
- * table: one row per command and per subcommand, the only source of arity, flags, ACL categories,
- * keys, HELP, COMMAND and docs/COMMANDS.md. Rows are read-only; any thread.
+ * table: one row per command and per subcommand, the only source of arity, options, flags, ACL
+ * categories, keys, HELP, COMMAND and docs/COMMANDS.md. The rows stand in table_*.c; this finds
+ * them. Rows are read-only; any thread.
  */
 #ifndef COMMANDS_TABLE_H
 #define COMMANDS_TABLE_H
 
 #include "commands/call.h"
+#include "commands/syntax.h"
 
 enum command_flag {
     CMD_READONLY = 1 << 0,
@@ -20,7 +22,9 @@ enum command_flag {
     CMD_STALE = 1 << 8,
     CMD_NOSCRIPT = 1 << 9,
     CMD_DENYOOM = 1 << 10,
-    CMD_SECRET = 1 << 11, /* arguments are never logged or shown */
+    CMD_SECRET = 1 << 11,  /* arguments are never logged or shown */
+    CMD_ATOMIC = 1 << 12,  /* its writes are a set of their own, all or none */
+    CMD_FIGURES = 1 << 13, /* the reactor notes the net's figures before a worker runs it */
 };
 
 enum acl_category { /* bits; names as Redis's @read ... and @chronos */
@@ -39,8 +43,8 @@ enum acl_category { /* bits; names as Redis's @read ... and @chronos */
 
 struct command {
     const char *name;   /* lower case: "chronos.create", "client"; subcommands "client|id" */
-    const char *syntax; /* after the name: "key json [ACTOR actor] [OPID id] ..."; arity and COMMAND
-                           DOCS come from it */
+    const char *syntax; /* after the name, as syntax.h reads it; arity, options and COMMAND DOCS
+                           come from it */
     const char *summary;
     const char *reply; /* shape, for the reference: "bulk or null" */
     const char *group; /* connection, server, generic, string, chronos */
@@ -50,11 +54,15 @@ struct command {
     int first_key, last_key,
         key_step;          /* 0 0 0: none. For numkeys commands first_key is 0 and key_num is set */
     int key_num;           /* position of numkeys, 0: none */
+    const char *key_word;  /* an option whose value is a key: "KEY", NULL: none */
+    const char *key_flags; /* of its key specs: "RO access", NULL where there are no keys */
     command_fn *run;       /* answers by itself */
     command_plan_fn *plan; /* writes: fills a write set ... */
     command_answer_fn *answer; /* ... and answers it when it is committed */
     command_cached_fn *cached; /* [reactor] tries to answer from the cache */
 };
+
+enum { COMMANDS_MAX = 128 }; /* rows in all; more are refused at start */
 
 /* By name, ASCII case ignored: NULL for none. For a container *ret_sub is the row of argv[1], NULL
  * when it is unknown. */
@@ -62,8 +70,22 @@ const struct command *table_find(struct str name);
 const struct command *table_find_sub(const struct command *container, struct str sub);
 const struct command *
 table_row(int index); /* NULL past the end; containers are followed by their subcommands */
+int table_index(const struct command *command); /* the other way round: 0 .. COMMANDS_MAX - 1 */
 bool table_is_container(const struct command *command);
+bool table_is_sub(const struct command *command);
 /* As Redis: positive exact, negative at least. */
 int table_arity(const struct command *command);
+bool table_arity_fits(const struct command *command, int argc);
+/* The bits of enum option (options.h) that the syntax names. */
+uint32_t table_options(const struct command *command);
+/* The syntax line, parsed. */
+const struct argument *table_syntax(const struct command *command);
+
+/* Where the rows stand. */
+struct command_rows {
+    const struct command *rows;
+    int count;
+};
+extern const struct command_rows rows_chronos, rows_keys, rows_server;
 
 #endif

@@ -1,0 +1,35 @@
+/*
+ * stats: calls, time and errors per command, for INFO. The reactor counts on lines of its own, so
+ * that a PING costs no locked instruction; workers share the others. Any thread may read.
+ */
+#ifndef COMMANDS_STATS_H
+#define COMMANDS_STATS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+struct command;
+struct stats;
+
+enum stats_side { STATS_REACTOR, STATS_WORKER, STATS_SIDES };
+
+struct command_stats {
+    int64_t calls, usec, rejected, failed; /* rejected: before it ran; failed: while it ran */
+};
+
+struct stats *stats_new(struct arena *arena);
+void stats_reset(struct stats *s);
+/* The command was called and took this long; `failed` with the status of its failure. */
+void stats_call(struct stats *s, enum stats_side side, const struct command *command, int64_t usec,
+                enum status status);
+/* It was refused before it ran (row NULL: it has no row). */
+void stats_reject(struct stats *s, enum stats_side side, const struct command *command,
+                  enum status status);
+/* An element of an array was an error. */
+void stats_error(struct stats *s, enum stats_side side, enum status status);
+
+void stats_of(const struct stats *s, const struct command *command, struct command_stats *ret);
+int64_t stats_errors(const struct stats *s, enum status status);
+int64_t stats_calls(const struct stats *s); /* of all commands */
+
+#endif
