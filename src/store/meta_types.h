@@ -24,8 +24,8 @@ struct meta_numbers {
 /* A swap: the head of next->id becomes `next` if it is at expected_ov now (-1: there must be none).
  * next->ov is expected_ov + 1, or more where the item was erased before.
  *
- * Where the payload of `next` is: with a blob_key in the payload store (doc is not looked at); else,
- * when payload_ov is ov, in doc, which is stored with the row; else with the earlier version
+ * Where the payload of `next` is: with a blob_key, in the payload store (doc is not looked at);
+ * else, when payload_ov is ov, in doc, which is stored with the row; else with the earlier version
  * payload_ov, whose payload_row is given, or 0 to let the store find it (it may be in this very
  * group). next->row is not looked at, nor is payload_row where doc is stored: both are `row`. */
 struct meta_swap {
