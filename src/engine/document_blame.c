@@ -1,0 +1,190 @@
+/*
+ * document_blame: who set each leaf. The newest document is walked for its leaves, and again, side
+ * by side with each older version; leaves are numbered in the order of the walk, so nothing is
+ * looked up by its pointer. A leaf is open while every version seen so far has its present value.
+ *
+ * A walk first follows the path, if there is one, to what it names; there leaves begin.
+ */
+#include "base/buf.h"
+#include "engine/document.h"
+#include "engine/members.h"
+
+enum { POINTER_MAX = 1 << 30 }; /* bytes; a pointer is no longer than twice the document */
+
+struct walk {
+    struct blame *blame;
+    const struct version *version; /* the older one; NULL: leaves are being collected */
+    struct arena *arena;           /* for this walk alone */
+    struct buf pointer;            /* where we are; kept only while collecting */
+    int leaf;                      /* number of the next one */
+};
+
+/* A value of the newest document and what the older one has in its place, STR_NONE: nothing. */
+struct pair {
+    struct str new, old;
+};
+
+static void walk_path(struct walk *w, struct pair at, int segment);
+
+static void walk_all(struct walk *w, struct str old) {
+    struct arena scratch;
+    arena_init(&scratch);
+    w->arena = &scratch;
+    buf_init(&w->pointer, POINTER_MAX);
+    walk_path(w, (struct pair){w->blame->newest, old}, 0);
+    buf_release(&w->pointer);
+    arena_release(&scratch);
+}
+
+void blame_init(struct blame *b, struct arena *arena, const struct version *newest,
+                const struct json_path *path) {
+    *b = (struct blame){.arena = arena, .path = path};
+    b->newest = document_without_system(arena, newest->doc);
+    struct walk w = {.blame = b};
+    walk_all(&w, STR_NONE);
+    for (int i = 0; i < b->count; i++) b->leaves[i].set_by = newest;
+    b->open = b->count;
+}
+
+bool blame_step(struct blame *b, const struct version *older) {
+    if (b->open == 0) return false;
+    struct walk w = {.blame = b, .version = older};
+    walk_all(&w, older->doc);
+    ASSERT(w.leaf == b->count);
+    return b->open > 0;
+}
+
+/* ---- leaves ---- */
+
+static void add_leaf(struct walk *w, struct str value) {
+    struct blame *b = w->blame;
+    if (b->count == b->cap) {
+        b->cap = b->cap ? 2 * b->cap : 32;
+        struct blame_leaf *leaves = arena_alloc(b->arena, (size_t)b->cap * sizeof(*leaves));
+        if (b->count > 0) memcpy(leaves, b->leaves, (size_t)b->count * sizeof(*leaves));
+        b->leaves = leaves;
+    }
+    struct str pointer = w->pointer.len > 0 ? buf_str(&w->pointer) : STR("");
+    b->leaves[b->count++] =
+        (struct blame_leaf){.pointer = arena_dup(b->arena, pointer), .value = value, .open = true};
+}
+
+static void take_leaf(struct walk *w, struct pair at) {
+    if (w->version == NULL) {
+        add_leaf(w, at.new);
+        return;
+    }
+    struct blame_leaf *leaf = &w->blame->leaves[w->leaf++];
+    if (!leaf->open) return;
+    if (at.old.p != NULL && json_equal(at.new, at.old)) {
+        leaf->set_by = w->version;
+    } else {
+        leaf->open = false;
+        w->blame->open--;
+    }
+}
+
+/* ---- walking ---- */
+
+/* The pointer goes one name down; returns its length before. */
+static size_t pointer_push(struct walk *w, struct str name) {
+    size_t length = w->pointer.len;
+    if (w->version != NULL) return length;
+    buf_append_char(&w->pointer, '/');
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        if (c == '~' || c == '/') {
+            buf_append_str(&w->pointer, c == '~' ? STR("~0") : STR("~1"));
+        } else {
+            buf_append_char(&w->pointer, c);
+        }
+    }
+    return length;
+}
+
+/* Steps over the children of a container, and over those of the older value beside them. */
+struct children {
+    struct json_iter new, old;
+    struct members members; /* of the older object */
+    struct str key;         /* raw; STR_NONE in an array */
+    struct pair at;
+    int64_t index;
+    bool old_is_alike; /* the older value is a container of the same kind */
+};
+
+static void children_init(struct children *c, struct walk *w, struct pair at) {
+    *c = (struct children){.index = -1};
+    json_iter_init(&c->new, at.new);
+    c->old_is_alike = at.old.p != NULL && json_type(at.old) == json_type(at.new);
+    if (!c->old_is_alike) return;
+    if (c->new.object) {
+        members_list(&c->members, w->arena, at.old, members_key_hash);
+    } else {
+        json_iter_init(&c->old, at.old);
+    }
+}
+
+static bool children_next(struct children *c) {
+    struct str no_key;
+    if (!json_next(&c->new, &c->key, &c->at.new)) return false;
+    c->index++;
+    c->at.old = STR_NONE;
+    if (!c->old_is_alike) return true;
+    if (c->new.object) {
+        const struct member *old = members_find(&c->members, c->key);
+        if (old != NULL) c->at.old = old->text;
+    } else {
+        c->old_is_alike = json_next(&c->old, &no_key, &c->at.old);
+        if (!c->old_is_alike) c->at.old = STR_NONE;
+    }
+    return true;
+}
+
+/* The name of a child; a number is written into `digits`. */
+static struct str child_name(const struct children *c, struct walk *w, char digits[24]) {
+    if (c->key.p != NULL) return json_text(c->key, w->arena);
+    int n = snprintf(digits, 24, "%lld", (long long)c->index);
+    return (struct str){digits, (size_t)n};
+}
+
+static bool is_container(struct str value) {
+    return json_type(value) == JSON_OBJECT || json_type(value) == JSON_ARRAY;
+}
+
+/* All leaves of a value. */
+static void walk_leaves(struct walk *w, struct pair at) {
+    struct children c;
+    char digits[24];
+    if (is_container(at.new)) {
+        bool empty = true;
+        for (children_init(&c, w, at); children_next(&c); empty = false) {
+            size_t length = w->pointer.len;
+            if (w->version == NULL) length = pointer_push(w, child_name(&c, w, digits));
+            walk_leaves(w, c.at);
+            buf_cut(&w->pointer, length);
+        }
+        if (!empty) return;
+    }
+    take_leaf(w, at);
+}
+
+/* What the rest of the path names in a value. */
+static void walk_path(struct walk *w, struct pair at, int segment) {
+    const struct json_path *path = w->blame->path;
+    struct children c;
+    char digits[24];
+    if (path == NULL || segment == path->count) {
+        walk_leaves(w, at);
+        return;
+    }
+    if (!is_container(at.new)) return;
+    for (children_init(&c, w, at); children_next(&c);) {
+        struct str name = child_name(&c, w, digits);
+        bool named = str_eq(name, path->segments[segment]);
+        bool through = !c.new.object && !path->pointer &&json_type(c.at.new) == JSON_OBJECT;
+        if (!named && !through) continue;
+        size_t length = pointer_push(w, name);
+        walk_path(w, c.at, named ? segment + 1 : segment);
+        buf_cut(&w->pointer, length);
+    }
+}
