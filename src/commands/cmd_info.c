@@ -17,7 +17,7 @@
 #include "commands/table.h"
 #include "config/config.h"
 
-enum { INFO_BYTES = 1024 * 1024, STATM_BYTES = 128 };
+enum { INFO_BYTES = 1024 * 1024, STATM_BYTES = 128, PATH_BYTES = 4096 };
 
 struct info {
     struct call *call;
@@ -39,6 +39,14 @@ static int64_t figure(const _Atomic int64_t *f) {
 
 /* ---- sections ---- */
 
+static void line_executable(struct info *i) {
+    char path[PATH_BYTES];
+    const char *name = i->app->executable ? i->app->executable : "";
+    ssize_t n = readlink(name, path, sizeof path - 1);
+    path[n > 0 ? n : 0] = '\0';
+    line_text(i, "executable", n > 0 ? path : name);
+}
+
 static void info_server(struct info *i) {
     struct utsname os = {0};
     int64_t now_us = clock_now_us(), up_s = (now_us / 1000 - i->app->start_ms) / 1000;
@@ -59,7 +67,7 @@ static void info_server(struct info *i) {
     line_int(i, "uptime_in_days", up_s / 86400);
     line_int(i, "hz", 10);
     line_int(i, "configured_hz", 10);
-    line_text(i, "executable", i->app->executable ? i->app->executable : "");
+    line_executable(i);
     buf_printf(i->out, "config_file:%.*s\r\n", STR_FMT(c->file));
     line_text(i, "chronos_version", CHRONOS_VERSION);
 }

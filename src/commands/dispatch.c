@@ -441,7 +441,8 @@ static void run_id_make(char ret[RUN_ID_BYTES + 1]) {
 }
 
 void dispatch_init(struct app *app, const struct config *config) {
-    *app = (struct app){.config = config_ref(config), .start_ms = clock_now_ms()};
+    app->config = config_ref(config);
+    app->start_ms = clock_now_ms();
     arena_init(&app->memory);
     arena_init(&app->arena);
     run_id_make(app->run_id);

@@ -25,10 +25,10 @@ struct app {
     /* Set by main.c before the first request. */
     struct engine *engine;
     struct net *net;
-    const char *executable;      /* path of the program, for INFO; may be NULL */
-    const struct config *config; /* the published settings: a reference, the reactor's alone */
+    const char *executable; /* path of the program, or a link to it, for INFO; may be NULL */
 
     /* Set by dispatch_init. */
+    const struct config *config; /* the published settings: a reference, the reactor's alone */
     int64_t start_ms;
     char run_id[RUN_ID_BYTES + 1];
     struct arena memory; /* what lives as long as the app */
@@ -42,8 +42,8 @@ struct app {
     int64_t rate_us[RATE_SAMPLES], rate_calls[RATE_SAMPLES];
 };
 
-/* Takes a reference to the settings. engine and net are set by main.c when they are there; net
- * may be NULL in tests. */
+/* The struct is zero but for what main.c has set by then. Takes a reference to the settings. net may
+ * be NULL in tests. */
 void dispatch_init(struct app *app, const struct config *config);
 void dispatch_release(struct app *app);
 struct handler dispatch_handler(struct app *app);
