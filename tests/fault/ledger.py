@@ -97,6 +97,7 @@ class Ledger:
         self.cv_acked = {}   # collection -> greatest acknowledged cv
         self.ops = []        # acknowledged writes with an OPID
         self.acknowledged = 0
+        self.views = []      # what an MGET saw: [(key, ov or -1)]
         self.made = {}       # mark -> (key, ov): which version a mark made
 
     def item(self, key):
@@ -294,12 +295,28 @@ class Ledger:
             elif write.state == ACKED and write.kind not in ("del", "restore"):
                 if (write.mark, write.key) not in self.made:
                     raise Violation("LOST: %r" % write, True)
+        for view in self.views:
+            self.check_view(view)
+        self.views = []
         for name, cvs in self.cvs.items():
             at = -1
             for cv in sorted(cvs):
                 ensure(cvs[cv][0] >= at, "%s: at goes back at cv %d", name, cv)
                 at = cvs[cv][0]
             self.cv_acked[name] = max(self.cv_acked.get(name, -1), max(cvs, default=-1))
+
+    def check_view(self, view):
+        """An MGET is a snapshot: there is a cv at which all that it saw was the newest."""
+        newest, next_cv = {}, {}
+        for key, ov in view:
+            coll, rows = key.partition(":")[0], self.item(key).rows
+            if ov >= 0:
+                newest[coll] = max(newest.get(coll, -1), rows[ov].cv)
+            if ov + 1 < len(rows):
+                next_cv[coll] = min(next_cv.get(coll, 1 << 62), rows[ov + 1].cv)
+        for coll, cv in newest.items():
+            ensure(cv < next_cv.get(coll, 1 << 62), "an MGET saw %s: cv %d together with what cv "
+                   "%d had replaced already", view, cv, next_cv.get(coll, 0))
 
     def forget_settled(self):
         """Marks of this cycle are done with; a version of one of them later is a second effect."""
