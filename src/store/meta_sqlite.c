@@ -64,8 +64,8 @@ static enum status sqlite_health(struct meta_session *session, struct arena *are
 /* Opening and closing. */
 
 static void store_free(struct sqlite_store *s) {
-    conn_close(&s->checkpointer);
-    conn_close(&s->writer);
+    conn_release(&s->checkpointer);
+    conn_release(&s->writer);
     if (s->lock_fd >= 0) close(s->lock_fd);
     colls_free(s);
     pthread_cond_destroy(&s->thread_wake);

@@ -120,7 +120,7 @@ enum status conn_open(struct conn *c, struct sqlite_store *s, enum conn_role rol
         if (role == CONN_READER) sqlite3_progress_handler(c->db, 2000, progress, c);
         st = conn_settings(c, err);
     }
-    if (st != OK) conn_close(c);
+    if (st != OK) conn_release(c);
     return st;
 }
 
@@ -134,7 +134,7 @@ enum status conn_prepare(struct conn *c, struct err *err) {
     return OK;
 }
 
-void conn_close(struct conn *c) {
+void conn_release(struct conn *c) {
     for (int i = 0; i < STMT_COUNT; i++) {
         sqlite3_finalize(c->stmts[i]);
         c->stmts[i] = NULL;

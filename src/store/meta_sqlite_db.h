@@ -61,7 +61,7 @@ void sqlite_process_init(void); /* repeatable */
 MUST_CHECK enum status conn_open(struct conn *c, struct sqlite_store *s, enum conn_role role,
                                  struct err *err);
 MUST_CHECK enum status conn_prepare(struct conn *c, struct err *err);
-void conn_close(struct conn *c); /* repeatable */
+void conn_release(struct conn *c); /* repeatable */
 /* SQL without rows, not subject to faults. */
 MUST_CHECK enum status conn_exec(struct conn *c, const char *sql, struct err *err);
 /* One integer by SQL, not subject to faults. */

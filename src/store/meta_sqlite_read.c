@@ -423,7 +423,7 @@ static struct meta_session *sqlite_session_new(struct meta *m, struct err *err) 
         return NULL;
     }
     if (conn_prepare(&s->conn, err) != OK) {
-        conn_close(&s->conn);
+        conn_release(&s->conn);
         free(s);
         return NULL;
     }
@@ -432,7 +432,7 @@ static struct meta_session *sqlite_session_new(struct meta *m, struct err *err) 
 
 static void sqlite_session_free(struct meta_session *s) {
     if (s == NULL) return;
-    conn_close(&s->conn);
+    conn_release(&s->conn);
     free(s);
 }
 
