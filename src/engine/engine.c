@@ -89,6 +89,7 @@ struct engine *engine_open(struct meta *meta, struct blob_store *blob, const str
     e->config = config_ref(config);
     e->hooks = hooks;
     e->cache = cache_new(config->cache_bytes);
+    e->cache_max = config->cache_bytes;
     e->commit = commit_new();
     e->registry = xcalloc(1, sizeof *e->registry);
     pthread_mutex_init(&e->registry->lock, NULL);
@@ -96,6 +97,7 @@ struct engine *engine_open(struct meta *meta, struct blob_store *blob, const str
 }
 
 void engine_config(struct engine *e, const struct config *config) {
+    e->cache_max = config->cache_bytes;
     cache_resize(e->cache, config->cache_bytes);
 }
 

@@ -17,6 +17,7 @@ struct engine {
     struct meta *meta;
     struct blob_store *blob;
     struct cache *cache;
+    _Atomic int64_t cache_max; /* bytes */
     struct commit *commit;
     struct registry *registry;
     const struct config

@@ -344,6 +344,7 @@ enum status read_op(struct engine_worker *w, struct str database, struct str op_
 
 void engine_stats(struct engine *e, struct engine_stats *ret) {
     cache_usage(e->cache, &ret->cache_bytes, &ret->cache_entries);
+    ret->cache_max = e->cache_max;
     commit_stats(e, &ret->queued_writes, &ret->groups_in_flight, &ret->last_commit_ms);
 }
 
