@@ -223,9 +223,9 @@ bench: bench-build  ## the speed table: ratios against redis-server in one run (
 
 bench-build: $(BENCH) $(SERVER)
 
-$(BENCH): $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/bench/load*.c))
+$(BENCH): $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/bench/load*.c)) $(B)/libchronos.a
 	@mkdir -p $(@D)
-	$(call quiet,LD)$(CC) $(ALLC) $(ALLLD) -o $@ $^ -lm
+	$(call quiet,LD)$(CC) $(ALLC) $(ALLLD) -o $@ $^ $(LIBS)
 
 # --- form and documents --------------------------------------------------------------------------
 
