@@ -67,8 +67,12 @@ endif
 SERVER  := $(B)/chronos-server
 SRC     := $(wildcard src/*/*.c)
 OBJ     := $(SRC:src/%.c=$(B)/obj/%.o)
-SUITES  := $(filter-out tests/conformance/test_%.c,$(wildcard tests/conformance/*.c))
-TESTLIB := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/lib/*.c) $(SUITES))
+
+# What tests share: tests/lib, and in any suite's folder the files that are no test themselves. A
+# test takes from the archive what it names.
+SHARED  := $(wildcard tests/lib/*.c tests/unit/*.c tests/protocol/*.c tests/conformance/*.c)
+TESTLIB := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(foreach f,$(SHARED),\
+               $(if $(filter test_%,$(notdir $(f))),,$(f))))
 
 # A suite is a folder of tests/: every test_*.c in it is a program, every test_*.py a script, and
 # so is every executable file without a suffix; arguments for one of these stand in args_<name>.
@@ -100,6 +104,9 @@ $(SERVER): $(B)/obj/main.o $(B)/libchronos.a
 $(B)/libchronos.a: $(OBJ) $(B)/sources
 	$(call quiet,AR)rm -f $@ && ar rcs $@ $(OBJ)
 
+$(B)/libtests.a: $(TESTLIB) $(B)/sources
+	$(call quiet,AR)rm -f $@ && ar rcs $@ $(TESTLIB)
+
 $(B)/obj/tests/%.o: tests/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(ALLC) -Itests -MMD -MP -c -o $@ $<
@@ -108,7 +115,7 @@ $(B)/obj/%.o: src/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(ALLC) -MMD -MP -c -o $@ $<
 
-$(B)/tests/%: $(B)/obj/tests/%.o $(TESTLIB) $(B)/libchronos.a
+$(B)/tests/%: $(B)/obj/tests/%.o $(B)/libtests.a $(B)/libchronos.a
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(ALLC) $(ALLLD) -o $@ $^ $(TESTLIBS)
 
@@ -119,7 +126,7 @@ note = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 $(B)/flags: FORCE
 	$(call note,$(CC) $(ALLC) $(ALLLD))
 $(B)/sources: FORCE
-	$(call note,$(SRC))
+	$(call note,$(SRC) $(TESTLIB))
 
 tests-build: $(BINS) $(SERVER)  ## build every test program, run none
 
