@@ -253,7 +253,7 @@ print_conf/chronos.json := --print-config
 
 docs: $(SERVER)  ## rewrite docs/COMMANDS.md, docs/SETTINGS.md, conf/chronos.json from the server
 	@mkdir -p docs conf
-	$(foreach f,$(PRINTED),$(SERVER) $(print_$(f)) > $(f).new && mv $(f).new $(f) &&) true
+	@$(foreach f,$(PRINTED),$(SERVER) $(print_$(f)) > $(f).new && mv $(f).new $(f) &&) echo "docs: $(PRINTED)"
 
 check-docs: $(SERVER)  ## fail when one of them differs from what the server prints
 	@bad=0; $(foreach f,$(PRINTED),$(SERVER) $(print_$(f)) | diff -u $(f) - || bad=1;) \
