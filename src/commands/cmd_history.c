@@ -159,6 +159,19 @@ static void keep(struct keeper *k, struct arena *arena, struct version *version)
     k->kept[k->count++] = version;
 }
 
+/* Keeps what some leaf names of a page and drops the rest. */
+static void keep_named(struct keeper *k, struct arena *arena, const struct blame *b,
+                       struct version **page, int count) {
+    for (int i = 0; i < count; i++) {
+        int leaf = 0;
+        while (leaf < b->count && b->leaves[leaf].set_by != page[i]) leaf++;
+        if (leaf < b->count)
+            keep(k, arena, page[i]);
+        else
+            version_unref(page[i]);
+    }
+}
+
 /* Feeds the versions below `ov`, newest first, until every leaf is explained. */
 static enum status blame_feed(struct call *call, const struct place *place, int64_t ov,
                               struct blame *b, struct keeper *k, struct err *err) {
@@ -176,10 +189,10 @@ static enum status blame_feed(struct call *call, const struct place *place, int6
         if (s != OK) return s;
         if (count == 0) break;
         ov = page[count - 1]->ov;
-        for (int i = 0; i < count; i++) {
-            keep(k, call->arena, page[i]);
-            if (open && !version_is_deleted(page[i])) open = blame_step(b, page[i]);
+        for (int i = 0; i < count && open; i++) {
+            if (!version_is_deleted(page[i])) open = blame_step(b, page[i]);
         }
+        keep_named(k, call->arena, b, page, count);
     }
     return OK;
 }

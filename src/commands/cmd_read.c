@@ -7,7 +7,14 @@
 #include "commands/reads.h"
 #include "config/config.h"
 
-enum { POSITION_KEY = 1, POSITION_WHICH = 2, HIDE_HERE_BYTES = 16 * 1024 };
+enum {
+    POSITION_KEY = 1,
+    POSITION_WHICH = 2,           /* of GETVERSION and GETASOF */
+    POSITION_KEYS = 2,            /* of MGET */
+    HIDE_HERE_BYTES = 16 * 1024,  /* longest document that the reactor takes apart */
+    MANY_HERE = 64,               /* most items that it looks up at once */
+    MANY_HERE_BYTES = 256 * 1024, /* and most bytes that it answers then */
+};
 
 static enum status refuse_presign(const struct options *o, struct err *err) {
     if (!(o->given & OPTION_PRESIGN)) return OK;
@@ -118,7 +125,7 @@ bool cmd_getasof_cached(struct call *call) {
 /* Answers one element; its own error stands in the array. */
 static enum status answer_element(struct call *call, const struct many *m, int i,
                                   const struct options *o, struct err *err) {
-    if (m->errs[i].code != OK) {
+    if (m->errs && m->errs[i].code != OK) {
         reply_error(call->reply, &m->errs[i]);
         return OK;
     }
@@ -143,6 +150,32 @@ enum status reads_many(struct call *call, const struct str *keys, int count,
     return s;
 }
 
+bool reads_many_cached(struct call *call, const struct str *keys, int count,
+                       const struct read_what *what, struct many *ret) {
+    if (count > MANY_HERE) return false;
+    struct many m = {.count = count};
+    m.places = arena_alloc(call->arena, sizeof *m.places * (size_t)count);
+    m.versions = arena_zalloc(call->arena, sizeof(void *) * (size_t)count);
+    for (int i = 0; i < count; i++) {
+        struct key key;
+        struct err err;
+        if (key_parse_item(keys[i], call->arena, &key, &err) != OK ||
+            !engine_place_known(call->engine, &key, call_route(call), call->arena, &m.places[i]))
+            return false;
+    }
+    if (!read_many_cached(call->engine, m.places, count, what, m.versions)) return false;
+    *ret = m;
+    return true;
+}
+
+bool reads_are_short(struct call *call, const struct many *m) {
+    int64_t bytes = 0;
+    for (int i = 0; i < m->count; i++) {
+        if (m->versions[i]) bytes += m->versions[i]->size;
+    }
+    return bytes <= (call->config->collection_count > 0 ? HIDE_HERE_BYTES : MANY_HERE_BYTES);
+}
+
 void reads_drop(struct many *m) {
     for (int i = 0; i < m->count; i++) version_unref(m->versions[i]);
 }
@@ -155,25 +188,47 @@ enum status reads_answer(struct call *call, const struct many *m, const struct o
     return s;
 }
 
-enum status cmd_chronos_mget(struct call *call, struct err *err) {
-    enum { POSITION_KEYS = 2 };
+/* numkeys and the options behind the keys. */
+static enum status mget_line(const struct call *call, int *ret_count, struct options *o,
+                             struct read_what *what, struct err *err) {
     int64_t n;
     enum status s = argument_int(call->argv[1], "numkeys", 1, INT32_MAX, &n, err);
     if (s != OK) return s;
     if (n > call->argc - POSITION_KEYS)
         return err_set(err, ERR_SYNTAX, "numkeys counts %lld keys, but %d words follow",
                        (long long)n, call->argc - POSITION_KEYS);
-    struct options o;
+    s = options_parse(call, POSITION_KEYS + (int)n, o, err);
+    if (s == OK) s = refuse_presign(o, err);
+    *ret_count = (int)n;
+    *what = (struct read_what){.kind = o->given & OPTION_AT ? READ_INSTANT : READ_HEAD,
+                               .at_ms = o->at_ms,
+                               .deleted = o->given & OPTION_DELETED};
+    return s;
+}
+
+enum status cmd_chronos_mget(struct call *call, struct err *err) {
+    struct options o = {0};
+    struct read_what what;
     struct many m;
-    s = options_parse(call, POSITION_KEYS + (int)n, &o, err);
-    if (s == OK) s = refuse_presign(&o, err);
-    if (s != OK) return s;
-    struct read_what what = {.kind = o.given & OPTION_AT ? READ_INSTANT : READ_HEAD,
-                             .at_ms = o.at_ms,
-                             .deleted = o.given & OPTION_DELETED};
-    s = reads_many(call, call->argv + POSITION_KEYS, (int)n, &what, &m, err);
+    int count;
+    enum status s = mget_line(call, &count, &o, &what, err);
+    if (s == OK) s = reads_many(call, call->argv + POSITION_KEYS, count, &what, &m, err);
     if (s != OK) return s;
     s = reads_answer(call, &m, &o, err);
     reads_drop(&m);
     return s;
+}
+
+bool cmd_chronos_mget_cached(struct call *call) {
+    struct options o = {0};
+    struct read_what what;
+    struct many m;
+    struct err err;
+    int count;
+    if (mget_line(call, &count, &o, &what, &err) != OK || o.field_count > 0 ||
+        !reads_many_cached(call, call->argv + POSITION_KEYS, count, &what, &m))
+        return false;
+    bool here = reads_are_short(call, &m) && reads_answer(call, &m, &o, &err) == OK;
+    reads_drop(&m);
+    return here;
 }

@@ -68,6 +68,16 @@ enum status cmd_mget(struct call *call, struct err *err) {
     return s;
 }
 
+bool cmd_mget_cached(struct call *call) {
+    struct many m;
+    struct err err;
+    struct read_what what = {.kind = READ_HEAD};
+    if (!reads_many_cached(call, call->argv + 1, call->argc - 1, &what, &m)) return false;
+    bool here = reads_are_short(call, &m) && reads_answer(call, &m, NULL, &err) == OK;
+    reads_drop(&m);
+    return here;
+}
+
 /* The head of one item without its document. */
 static enum status head_of(struct call *call, struct version **ret, struct err *err) {
     struct place place;
@@ -135,10 +145,13 @@ enum status cmd_exists(struct call *call, struct err *err) {
 }
 
 bool cmd_exists_cached(struct call *call) {
-    struct version *version;
-    if (call->argc != 2 || !head_cached(call, &version)) return false; /* several: one snapshot */
-    reply_int(call->reply, version != NULL);
-    version_unref(version);
+    struct many m;
+    struct read_what what = {.kind = READ_HEAD, .no_doc = true};
+    if (!reads_many_cached(call, call->argv + 1, call->argc - 1, &what, &m)) return false;
+    int found = 0;
+    for (int i = 0; i < m.count; i++) found += m.versions[i] != NULL;
+    reads_drop(&m);
+    reply_int(call->reply, found);
     return true;
 }
 
@@ -151,10 +164,7 @@ static enum status add_set(struct call *call, struct write_set *set, int at, str
     struct err why;
     enum status s = writes_object(call, call->argv[at + 1], &w->doc, &why);
     if (s != OK)
-        return err_set(err, s,
-                       "a value must be a JSON object, such as SET users:1 "
-                       "'{\"name\":\"Ada\"}': %s",
-                       why.msg);
+        return err_set(err, s, "%s; what works: SET users:1 '{\"name\":\"Ada\"}'", why.msg);
     w->kind = WRITE_SET;
     w->verb = VERB_SET;
     w->sync = call->config->ack == ACK_STORAGE;

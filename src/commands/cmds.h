@@ -16,13 +16,15 @@ command_answer_fn cmd_restore_answer, cmd_bulk_answer;
 /* cmd_read.c */
 command_fn cmd_chronos_get, cmd_getversion, cmd_getasof, cmd_chronos_mget;
 command_cached_fn cmd_chronos_get_cached, cmd_getversion_cached, cmd_getasof_cached;
+command_cached_fn cmd_chronos_mget_cached;
 
 /* cmd_history.c */
 command_fn cmd_history, cmd_diff, cmd_blame;
 
 /* cmd_string.c */
 command_fn cmd_get, cmd_mget, cmd_exists, cmd_strlen, cmd_type;
-command_cached_fn cmd_get_cached, cmd_exists_cached, cmd_strlen_cached, cmd_type_cached;
+command_cached_fn cmd_get_cached, cmd_mget_cached, cmd_exists_cached, cmd_strlen_cached,
+    cmd_type_cached;
 command_plan_fn cmd_set_plan, cmd_setnx_plan, cmd_getset_plan, cmd_getdel_plan;
 command_plan_fn cmd_mset_plan, cmd_msetnx_plan, cmd_del_plan;
 command_answer_fn cmd_set_answer, cmd_setnx_answer, cmd_getset_answer, cmd_getdel_answer;

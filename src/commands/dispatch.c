@@ -156,9 +156,13 @@ static enum verdict try_cache(struct call *call) {
     struct app *app = call->app;
     bool sampled = app->seen++ % SAMPLE_EVERY == 0;
     int64_t began_us = sampled ? clock_mono_us() : 0;
+    size_t mark = call->reply->out->len;
     bool answered = call->command->cached(call);
     arena_reset(&app->arena);
-    if (!answered) return VERDICT_WORKER;
+    if (!answered) {
+        buf_cut(call->reply->out, mark);
+        return VERDICT_WORKER;
+    }
     int64_t usec = sampled ? (clock_mono_us() - began_us) * SAMPLE_EVERY : 0;
     stats_call(app->stats, STATS_REACTOR, call->command, usec, OK);
     return VERDICT_DONE;

@@ -77,7 +77,7 @@ static const struct command rows[] = {
      .summary = "Many documents of one snapshot, now or as of an instant.",
      .reply = "array of bulk or null, of maps or null with META",
      .complexity = "O(size of the documents)", .flags = CMD_READONLY, .acl = READ_ACL, .key_num = 1,
-     .key_flags = "RO access", .run = cmd_chronos_mget},
+     .key_flags = "RO access", .run = cmd_chronos_mget, .cached = cmd_chronos_mget_cached},
     {CHRONOS("chronos.history"),
      .syntax =
          "key [FROM ov] [TO ov] [SINCE time] [UNTIL time] [REV] [COUNT count] [DOCS] [HIDDEN]",

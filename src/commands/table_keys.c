@@ -20,7 +20,7 @@ static const struct command rows[] = {
     {STRING("mget"), .syntax = "key [key ...]", .summary = "Many documents, of one snapshot.",
      .reply = "array of bulk or null", .complexity = "O(size of the documents)",
      .flags = CMD_READONLY | CMD_FAST, .acl = ACL_READ | ACL_STRING | ACL_FAST, ALL_KEYS,
-     .key_flags = "RO access", .run = cmd_mget},
+     .key_flags = "RO access", .run = cmd_mget, .cached = cmd_mget_cached},
     {STRING("set"), .syntax = "key json [NX | XX] [GET]",
      .summary = "Creates an item or replaces its document, which must be a JSON object. Expiry is "
                 "not in this release.",
