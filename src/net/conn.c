@@ -63,29 +63,30 @@ struct conn *conn_new(struct net *net, int fd) {
     return c;
 }
 
-static void unlist(struct conn *c) {
-    struct net *net = c->net;
-    if (c->is_ready) {
-        TAILQ_REMOVE(&net->ready, c, queued);
-        net->ready_count--;
-    }
-    if (c->is_held) TAILQ_REMOVE(&net->held, c, queued);
-    c->is_ready = c->is_held = false;
-}
-
 static void list_ready(struct conn *c) {
     if (c->is_ready) return;
-    unlist(c);
-    TAILQ_INSERT_TAIL(&c->net->ready, c, queued);
+    TAILQ_INSERT_TAIL(&c->net->ready, c, ready_link);
     c->net->ready_count++;
     c->is_ready = true;
 }
 
-static void list_held(struct conn *c) {
+static void unlist_ready(struct conn *c) {
+    if (!c->is_ready) return;
+    TAILQ_REMOVE(&c->net->ready, c, ready_link);
+    c->net->ready_count--;
+    c->is_ready = false;
+}
+
+static void hold(struct conn *c) {
     if (c->is_held) return;
-    unlist(c);
-    TAILQ_INSERT_TAIL(&c->net->held, c, queued);
+    TAILQ_INSERT_TAIL(&c->net->held, c, held_link);
     c->is_held = true;
+}
+
+static void unhold(struct conn *c) {
+    if (!c->is_held) return;
+    TAILQ_REMOVE(&c->net->held, c, held_link);
+    c->is_held = false;
 }
 
 static void drop_kept(struct conn *c) {
@@ -115,7 +116,8 @@ static void forget_batch(struct conn *c) {
 void conn_close(struct conn *c) {
     struct net *net = c->net;
     forget_batch(c);
-    unlist(c);
+    unlist_ready(c);
+    unhold(c);
     if (c->state == CONN_LEAVING) {
         TAILQ_REMOVE(&net->leaving, c, link);
     } else {
@@ -139,7 +141,8 @@ static void begin_closing(struct conn *c) {
 void conn_end(struct conn *c) {
     if (c->state != CONN_OPEN) return;
     begin_closing(c);
-    unlist(c);
+    unlist_ready(c);
+    unhold(c);
     drop_kept(c);
     (void)conn_flush(c);
 }
@@ -432,19 +435,17 @@ static void handle(struct conn *c, struct buf *out) {
     bool high = conn_out_is_high(c);
     if (c->batch_paused && !high) resubmit(c);
     if (c->state != CONN_OPEN) return;
-    if (high) {
-        list_held(c);
-    } else if (!c->is_held && (may_read(c) || (c->more && may_parse(c)))) {
-        list_ready(c);
-    }
+    if (high) hold(c);
+    if (may_read(c) || (c->more && may_parse(c))) list_ready(c);
 }
 
 void conn_go_on(struct conn *c) {
-    unlist(c);
+    unlist_ready(c);
     handle(c, conn_out_begin(c));
 }
 
 void conn_unhold(struct conn *c) {
+    unhold(c);
     if (c->batch_paused) {
         resubmit(c);
     } else {
@@ -471,5 +472,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg) {
     c->writes = false;
     if (!conn_flush(c) || conn_out_is_high(c)) return;
     if (c->batch_paused) resubmit(c);
-    if (c->is_held) list_ready(c);
+    if (!c->is_held) return;
+    unhold(c);
+    list_ready(c);
 }

@@ -37,16 +37,17 @@ struct conn {
     bool eof;      /* the end has shown */
     bool more;     /* kept input was not parsed to its end */
     bool writes;   /* waits until the socket takes more */
-    bool is_ready, is_held;
+    bool is_ready; /* in the list of those that have more to do */
+    bool is_held;  /* much is unsent: it reads, but parses nothing until the client has read */
     struct event read_event, write_event;
-    TAILQ_ENTRY(conn) link;   /* clients or leaving */
-    TAILQ_ENTRY(conn) queued; /* ready or held */
-    struct kept *kept;        /* or NULL */
-    struct buf out;           /* unsent replies; empty nearly always */
-    size_t sent;              /* of them, at the front */
-    struct batch *batch;      /* in flight, or NULL */
-    bool batch_paused;        /* it came back with requests left: goes on when output is sent */
-    int64_t leave_by_ms;      /* CLOSING and LEAVING: the end of patience */
+    TAILQ_ENTRY(conn) link; /* clients or leaving */
+    TAILQ_ENTRY(conn) ready_link, held_link;
+    struct kept *kept;   /* or NULL */
+    struct buf out;      /* unsent replies; empty nearly always */
+    size_t sent;         /* of them, at the front */
+    struct batch *batch; /* in flight, or NULL */
+    bool batch_paused;   /* it came back with requests left: goes on when output is sent */
+    int64_t leave_by_ms; /* CLOSING and LEAVING: the end of patience */
     struct session session;
 };
 

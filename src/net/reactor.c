@@ -172,7 +172,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg) {
     if (net->now_ms / 1000 != (net->now_ms - TICK_MS) / 1000) check_clients(net);
     struct conn *c, *next;
     for (c = TAILQ_FIRST(&net->held); c != NULL; c = next) {
-        next = TAILQ_NEXT(c, queued);
+        next = TAILQ_NEXT(c, held_link);
         conn_unhold(c);
     }
     listen_resume(net);

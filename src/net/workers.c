@@ -7,15 +7,17 @@
  *                        +------ resume ------+ (parked batches, at the front)
  *
  * Waking a thread is the most expensive thing here: tens of microseconds until it runs, a few of
- * the waker's. So the policy is to wake one, and only when nobody is about to look at the queue:
+ * the waker's. So the policy is to wake one, and only when nobody is `near`: about to look at the
+ * queue by itself, because it was woken just now or began a batch just now, and batches are short
+ * unless they show otherwise. A worker inside handler->work is not near: it may be waiting for a
+ * commit, and meanwhile others should gather the next.
  *
- *  - New batches wake a sleeper if no worker is `ready` (awake, and not inside handler->work, which
- *    may block in a commit), or if no one has popped for WAKE_AFTER_US: those awake are busy with
- *    something slow.
- *  - A worker that pops, sees more behind it, and finds that the last pop was as long ago, wakes
- *    one more. So slow batches spread over the threads, and quick ones stay with one.
- *  - What is left is a queue in front of workers that all got stuck after the last push. While the
- *    queue is not empty the reactor looks again every millisecond (workers_watch).
+ *  - New batches wake a sleeper if nobody is near.
+ *  - A worker that comes back from a slow batch, and sees more behind the one that it takes now,
+ *    wakes one more if nobody else is near. So slow batches spread over the threads, and quick ones
+ *    stay with one.
+ *  - What is left is a queue in front of workers that all turned out slow after the last push.
+ *    While the queue is not empty the reactor looks again every few milliseconds (workers_watch).
  *  - Sleepers form a stack: the one that slept last is woken first, its caches are warm.
  *
  * No wake-up is lost: a worker that found the queue empty remembers `calls`, asks handler->work, and
@@ -39,8 +41,16 @@
 #include "net/batch.h"
 
 enum {
-    WAKE_AFTER_US = 200, /* longer without a pop: the workers awake are busy with slow things */
-    BUSY_EVERY = 4,      /* batches between two looks for other work */
+    SLOW_US = 200,    /* a batch that takes longer is slow */
+    WAKING_US = 1000, /* a thread that was woken runs by then */
+    BUSY_EVERY = 4,   /* batches between two looks for other work */
+};
+
+enum worker_state {
+    WORKER_ASLEEP,  /* in the stack */
+    WORKER_WAKING,  /* taken off it and signalled */
+    WORKER_RUNNING, /* inside handler->run, or on the way to the queue */
+    WORKER_WORKING, /* found the queue empty: inside handler->work, or about to sleep */
 };
 
 struct worker {
@@ -48,11 +58,11 @@ struct worker {
     void *own; /* the handler's resources */
     pthread_t thread;
     pthread_cond_t wake;
-    struct worker *below; /* in the stack of sleepers */
-    bool signalled;       /* under the lock: it was taken off the stack, to wake up */
-    bool working;         /* under the lock: inside handler->work with the queue empty */
-    bool called;          /* its own: it called for work since it last asked handler->work */
-    bool resumed;         /* its own: it woke someone for batches that it resumed */
+    enum worker_state state; /* under the lock, as the next two */
+    int64_t since_us;        /* it was woken, or popped last */
+    struct worker *below;    /* in the stack of sleepers */
+    bool called;             /* its own: it called for work since it last asked handler->work */
+    bool resumed;            /* its own: it woke someone for batches that it resumed */
     bool started, joined;
 };
 
@@ -64,8 +74,6 @@ struct workers {
     pthread_mutex_t lock; /* of the following */
     struct batch *first, *last;
     struct worker *asleep; /* the stack */
-    int ready;             /* awake, and not inside handler->work */
-    int64_t popped_us;     /* the last pop, or the last time that one was woken for it */
     uint64_t calls;        /* how often work was called for */
     bool closing;
 
@@ -134,9 +142,10 @@ enum status workers_start(struct workers *w, struct err *err) {
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = 0;
-    w->ready = w->count;
     for (int i = 0; i < w->count && failed == 0; i++) {
         struct worker *one = &w->worker[i];
+        one->state = WORKER_RUNNING;
+        one->since_us = clock_mono_us();
         failed = pthread_create(&one->thread, NULL, worker_main, one);
         one->started = failed == 0;
     }
@@ -149,8 +158,7 @@ static void signal_all(struct workers *w) {
     (void)pthread_mutex_lock(&w->lock);
     w->closing = true;
     for (struct worker *one = w->asleep; one != NULL; one = one->below) {
-        one->signalled = true;
-        w->ready++;
+        one->state = WORKER_WAKING;
         (void)pthread_cond_signal(&one->wake);
     }
     w->asleep = NULL;
@@ -173,24 +181,31 @@ bool workers_stop(struct workers *w, int64_t deadline_us) {
 
 /* --- waking: under the lock --------------------------------------------------------------------*/
 
+/* Will anyone but `except` look at the queue presently? */
+static bool is_near(const struct workers *w, const struct worker *except, int64_t now_us) {
+    for (int i = 0; i < w->count; i++) {
+        const struct worker *one = &w->worker[i];
+        int64_t spent_us = now_us - one->since_us;
+        if (one == except) continue;
+        if (one->state == WORKER_RUNNING && spent_us <= SLOW_US) return true;
+        if (one->state == WORKER_WAKING && spent_us <= WAKING_US) return true;
+    }
+    return false;
+}
+
 /* Takes one off the stack of sleepers; the caller signals it when it has let go of the lock. */
 static struct worker *rouse(struct workers *w, int64_t now_us) {
     struct worker *one = w->asleep;
     if (one == NULL) return NULL;
     w->asleep = one->below;
-    one->signalled = true;
-    w->ready++;
-    w->popped_us = now_us;
+    one->state = WORKER_WAKING;
+    one->since_us = now_us;
     return one;
 }
 
 static void unlock_and_wake(struct workers *w, struct worker *one) {
     (void)pthread_mutex_unlock(&w->lock);
     if (one != NULL) (void)pthread_cond_signal(&one->wake);
-}
-
-static bool is_slow(const struct workers *w, int64_t now_us) {
-    return now_us - w->popped_us > WAKE_AFTER_US;
 }
 
 /* --- the queue ---------------------------------------------------------------------------------*/
@@ -211,8 +226,7 @@ void workers_push(struct workers *w, struct batch *first, struct batch *last, in
     }
     w->last = last;
     count_queued(w, count);
-    bool wake = w->ready == 0 || is_slow(w, now_us);
-    unlock_and_wake(w, wake ? rouse(w, now_us) : NULL);
+    unlock_and_wake(w, is_near(w, NULL, now_us) ? NULL : rouse(w, now_us));
 }
 
 void workers_resume(struct workers *w, struct batch *b) {
@@ -223,8 +237,7 @@ void workers_resume(struct workers *w, struct batch *b) {
     w->first = b;
     if (b->next == NULL) w->last = b;
     count_queued(w, 1);
-    bool wake = !mine && (w->ready == 0 || is_slow(w, now_us));
-    struct worker *one = wake ? rouse(w, now_us) : NULL;
+    struct worker *one = mine || is_near(w, NULL, now_us) ? NULL : rouse(w, now_us);
     if (one != NULL && current != NULL) current->resumed = true;
     unlock_and_wake(w, one);
 }
@@ -237,35 +250,34 @@ bool workers_watch(struct workers *w) {
     if (workers_queued(w) == 0) return false;
     int64_t now_us = clock_mono_us();
     (void)pthread_mutex_lock(&w->lock);
-    bool wake = w->first != NULL && is_slow(w, now_us);
+    bool wake = w->first != NULL && !is_near(w, NULL, now_us);
     struct worker *one = wake ? rouse(w, now_us) : NULL;
     bool again = w->first != NULL && w->asleep != NULL;
     unlock_and_wake(w, one);
     return again;
 }
 
-/* The next batch. NULL: the queue is empty; then the worker counts as working, since the caller
- * goes on to handler->work, and *ret_calls is what `sleep_on` compares. */
+/* The next batch. NULL: the queue is empty; the caller goes on to handler->work, and *ret_calls is
+ * what sleep_on compares. */
 static struct batch *pop(struct worker *self, uint64_t *ret_calls) {
     struct workers *w = self->all;
     int64_t now_us = clock_mono_us();
     struct worker *one = NULL;
     (void)pthread_mutex_lock(&w->lock);
-    if (self->working) w->ready++;
-    self->working = false;
+    bool slow = self->state == WORKER_RUNNING && now_us - self->since_us > SLOW_US;
+    self->since_us = now_us;
     struct batch *b = w->first;
     if (b == NULL) {
-        self->working = true;
-        w->ready--;
+        self->state = WORKER_WORKING;
         *ret_calls = w->calls;
     } else {
+        self->state = WORKER_RUNNING;
         w->first = b->next;
         count_queued(w, -1);
-        bool more = w->first != NULL && is_slow(w, now_us);
-        if (self->called || more) one = rouse(w, now_us);
+        bool spread = w->first != NULL && slow && !is_near(w, self, now_us);
+        if (self->called || spread) one = rouse(w, now_us);
         if (self->called) w->calls++; /* one that is about to sleep stays awake */
         self->called = false;
-        w->popped_us = now_us;
     }
     unlock_and_wake(w, one);
     return b;
@@ -276,15 +288,13 @@ static bool sleep_on(struct worker *self, uint64_t calls) {
     struct workers *w = self->all;
     (void)pthread_mutex_lock(&w->lock);
     bool idle = w->first == NULL && w->calls == calls;
-    if (idle && !w->closing) {
-        self->signalled = false;
+    bool end = idle && w->closing;
+    if (idle && !end) {
         self->below = w->asleep;
         w->asleep = self;
-        self->working = false; /* who wakes it counts it as ready */
-        while (!self->signalled) (void)pthread_cond_wait(&self->wake, &w->lock);
-        idle = false;
+        self->state = WORKER_ASLEEP;
+        while (self->state == WORKER_ASLEEP) (void)pthread_cond_wait(&self->wake, &w->lock);
     }
-    bool end = idle && w->closing;
     (void)pthread_mutex_unlock(&w->lock);
     return !end;
 }
