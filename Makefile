@@ -75,15 +75,16 @@ TESTLIB := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(foreach f,$(SHARED),\
                $(if $(filter test_%,$(notdir $(f))),,$(f))))
 
 # A suite is a folder of tests/: every test_*.c in it is a program, every test_*.py a script, and
-# so is every executable file without a suffix; arguments for one of these stand in args_<name>.
+# so is every executable file without a suffix; arguments for one of these stand in
+# args_<folder>_<name>.
 bins    = $(patsubst tests/%.c,$(B)/tests/%,$(foreach d,$(1),$(wildcard tests/$(d)/test_*.c)))
 scripts = $(foreach d,$(1),$(wildcard tests/$(d)/test_*.py) \
-              $(foreach f,$(call found,$(d)),"tests/$(d)/$(f) $(args_$(f))"))
+              $(foreach f,$(call found,$(d)),"tests/$(d)/$(f) $(args_$(d)_$(f))"))
 found   = $(shell find tests/$(1) -maxdepth 1 -type f -perm -u+x ! -name '*.*' -printf '%f\n' | sort)
 QUICK   := unit protocol conformance
 KILLS   ?= $(if $(SAN),60,200)
-args_crash = --kills $(KILLS) $(if $(SEED),--seed $(SEED))
-args_run   = $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
+args_fault_run = --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+args_model_run = $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
 TOOLS   := readme utils bench
 CRASH   := fault
 BINS    := $(call bins,$(QUICK) model $(CRASH))
