@@ -1,7 +1,9 @@
 /*
- * chronos-server: arguments, then start-up and shutdown in order. The only file that knows every layer.
+ * chronos-server: arguments, then start-up and shutdown in order. The only file that knows every
+ * layer.
  *
- *     arguments -> settings -> log -> stores -> engine -> net (binds) -> "ready" -> serve -> net ends -> engine closes the stores
+ *     arguments -> settings -> log -> stores -> engine -> net (binds) -> "ready" -> serve
+ *                                        engine closes the stores <- net ends <-+
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -166,7 +168,8 @@ struct server {
     struct sweeper *sweeper;
 };
 
-/* As many files as clients may be, and the stores' own. Less is served when the system allows less. */
+/* As many files as clients may be, and the stores' own. Less is served when the system allows
+ * less. */
 static void raise_file_limit(int64_t clients) {
     struct rlimit limit;
     rlim_t want = (rlim_t)(clients + SPARE_FILES);

@@ -146,13 +146,13 @@ enum status cmd_scan(struct call *call, struct err *err) {
     struct str collection = {at.collection_bytes ? at.collection : NULL, at.collection_bytes};
     struct str id = {collection.p ? at.id : NULL, at.id_bytes};
     int count = 0;
-    bool more = false, past = false;
-    s = read_list(call->worker, database, collection, id, call->arena, page, (int)scan.count,
-                  &count, &more, err);
+    bool past = false;
+    struct meta_listing listing = {database, collection, id, (int)scan.count};
+    s = read_list(call->worker, &listing, call->arena, page, &count, err);
     if (s != OK) return s;
     int picked = pick(call, &scan, page, count, keys, &past);
     uint64_t cursor = 0;
-    if (more && !past && count > 0) {
+    if (count == scan.count && !past) {
         move_to(&at, &page[count - 1]);
         cursor = cursors_put(call->app->cursors, &at);
     }

@@ -55,8 +55,8 @@ static uint64_t slot_hash(struct cache_item item, int64_t tag) {
     return h ^ (h >> 32);
 }
 
-/* An item's head and timeline share a shard, so that a publish takes one lock. Versions are immutable and may lie anywhere: an
- * item with thousands of them spreads over all shards. */
+/* An item's head and timeline share a shard, so that a publish takes one lock. Versions are
+ * immutable and may lie anywhere: an item with thousands of them spreads over all shards. */
 static struct shard *shard_of(struct cache *c, struct cache_item item, int64_t tag) {
     return &c->shards[(slot_hash(item, tag < 0 ? TAG_HEAD : tag) >> 40) & (SHARDS - 1)];
 }

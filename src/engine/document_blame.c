@@ -102,25 +102,57 @@ static size_t pointer_push(struct walk *w, struct str name) {
     return length;
 }
 
-/* Steps over the children of a container, and over those of the older value beside them. */
+/*
+ * Steps over the children of a container, and over those of the older value that have the same
+ * pointer. That is a matter of names alone: /l/0 is an element of a list and a member named 0 of an
+ * object. So both are listed by key, elements by their digits, unless both are lists, which are
+ * walked in step.
+ */
 struct children {
     struct json_iter new, old;
-    struct members members; /* of the older object */
+    bool in_step;
+    struct members members; /* of the older value, unless in step; empty: it has none */
     struct str key;         /* raw; STR_NONE in an array */
     struct pair at;
     int64_t index;
-    bool old_is_alike; /* the older value is a container of the same kind */
+    char digits[24]; /* of index */
 };
+
+static bool is_container(struct str value) {
+    return json_type(value) == JSON_OBJECT || json_type(value) == JSON_ARRAY;
+}
+
+static struct str index_name(int64_t index, char digits[24]) {
+    return (struct str){digits, (size_t)snprintf(digits, 24, "%lld", (long long)index)};
+}
+
+/* An array as if it were an object with the keys 0, 1, ... */
+static void list_elements(struct members *m, struct arena *arena, struct str array) {
+    struct json_iter it;
+    struct member one = {0};
+    struct str no_key;
+    char digits[24];
+    *m = (struct members){.arena = arena};
+    json_iter_init(&it, array);
+    for (int64_t i = 0; json_next(&it, &no_key, &one.text); i++) {
+        one.key = arena_dup(arena, index_name(i, digits));
+        one.hash = json_key_hash(one.key);
+        members_add(m, one);
+    }
+}
 
 static void children_init(struct children *c, struct walk *w, struct pair at) {
     *c = (struct children){.index = -1};
     json_iter_init(&c->new, at.new);
-    c->old_is_alike = at.old.p != NULL && json_type(at.old) == json_type(at.new);
-    if (!c->old_is_alike) return;
-    if (c->new.object) {
+    if (at.old.p == NULL || !is_container(at.old)) return;
+    bool old_object = json_type(at.old) == JSON_OBJECT;
+    c->in_step = !c->new.object && !old_object;
+    if (c->in_step) {
+        json_iter_init(&c->old, at.old);
+    } else if (old_object) {
         members_list(&c->members, w->arena, at.old, members_key_hash);
     } else {
-        json_iter_init(&c->old, at.old);
+        list_elements(&c->members, w->arena, at.old);
     }
 }
 
@@ -129,37 +161,30 @@ static bool children_next(struct children *c) {
     if (!json_next(&c->new, &c->key, &c->at.new)) return false;
     c->index++;
     c->at.old = STR_NONE;
-    if (!c->old_is_alike) return true;
-    if (c->new.object) {
-        const struct member *old = members_find(&c->members, c->key);
+    if (c->in_step) {
+        c->in_step = json_next(&c->old, &no_key, &c->at.old);
+        if (!c->in_step) c->at.old = STR_NONE;
+    } else if (c->members.count > 0) {
+        struct str key = c->key.p != NULL ? c->key : index_name(c->index, c->digits);
+        const struct member *old = members_find(&c->members, key);
         if (old != NULL) c->at.old = old->text;
-    } else {
-        c->old_is_alike = json_next(&c->old, &no_key, &c->at.old);
-        if (!c->old_is_alike) c->at.old = STR_NONE;
     }
     return true;
 }
 
-/* The name of a child; a number is written into `digits`. */
-static struct str child_name(const struct children *c, struct walk *w, char digits[24]) {
-    if (c->key.p != NULL) return json_text(c->key, w->arena);
-    int n = snprintf(digits, 24, "%lld", (long long)c->index);
-    return (struct str){digits, (size_t)n};
-}
-
-static bool is_container(struct str value) {
-    return json_type(value) == JSON_OBJECT || json_type(value) == JSON_ARRAY;
+/* The name of a child, in the struct or the arena. */
+static struct str child_name(struct children *c, struct walk *w) {
+    return c->key.p != NULL ? json_text(c->key, w->arena) : index_name(c->index, c->digits);
 }
 
 /* All leaves of a value. */
 static void walk_leaves(struct walk *w, struct pair at) {
     struct children c;
-    char digits[24];
     if (is_container(at.new)) {
         bool empty = true;
         for (children_init(&c, w, at); children_next(&c); empty = false) {
             size_t length = w->pointer.len;
-            if (w->version == NULL) length = pointer_push(w, child_name(&c, w, digits));
+            if (w->version == NULL) length = pointer_push(w, child_name(&c, w));
             walk_leaves(w, c.at);
             buf_cut(&w->pointer, length);
         }
@@ -172,14 +197,13 @@ static void walk_leaves(struct walk *w, struct pair at) {
 static void walk_path(struct walk *w, struct pair at, int segment) {
     const struct json_path *path = w->blame->path;
     struct children c;
-    char digits[24];
     if (path == NULL || segment == path->count) {
         walk_leaves(w, at);
         return;
     }
     if (!is_container(at.new)) return;
     for (children_init(&c, w, at); children_next(&c);) {
-        struct str name = child_name(&c, w, digits);
+        struct str name = child_name(&c, w);
         bool named = str_eq(name, path->segments[segment]);
         bool through = !c.new.object && !path->pointer &&json_type(c.at.new) == JSON_OBJECT;
         if (!named && !through) continue;

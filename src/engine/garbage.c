@@ -1,3 +1,7 @@
+/*
+ * The sweep, and the thread that does it now and then. An object's key tells whose it would be; the
+ * version's record decides.
+ */
 #include "engine/garbage.h"
 
 #include <pthread.h>

@@ -5,22 +5,12 @@
 #include "engine/internal.h"
 #include "engine/read.h"
 
-enum { PAGE = 256, RANDOM_SKIP = 1024 };
+enum { PAGE = 256, RANDOM_TRIES = 16 };
 
-enum status read_list(struct engine_worker *w, struct str database, struct str after_collection,
-                      struct str after_id, struct arena *arena, struct meta_item *ret, int limit,
-                      int *ret_count, bool *ret_more, struct err *err) {
+enum status read_list(struct engine_worker *w, const struct meta_listing *listing,
+                      struct arena *arena, struct meta_item *ret, int *ret_count, struct err *err) {
     commit_nudge(w->engine);
-    int found;
-    struct meta_listing listing = {.database = database,
-                                   .after_collection = after_collection,
-                                   .after_id = after_id,
-                                   .limit = limit};
-    enum status s = w->engine->meta->ops->list(w->session, &listing, arena, ret, &found, err);
-    if (s != OK) return s;
-    *ret_count = found;
-    *ret_more = found == limit;
-    return OK;
+    return w->engine->meta->ops->list(w->session, listing, arena, ret, ret_count, err);
 }
 
 /* The collections of a database with their totals. */
@@ -30,6 +20,7 @@ struct census {
     struct counted {
         struct counted *next;
         struct meta_coll coll;
+        struct meta_totals totals;
     } * first;
     int64_t live;
 };
@@ -44,52 +35,94 @@ static void census_add(void *arg, const struct meta_coll *coll) {
     census->first = c;
 }
 
+static enum status take_census(struct engine_worker *w, struct str database, struct arena *arena,
+                               struct census *ret, struct err *err) {
+    const struct meta_ops *meta = w->engine->meta->ops;
+    *ret = (struct census){.worker = w, .arena = arena};
+    enum status s = meta->each_coll(w->session, database, census_add, ret, err);
+    for (struct counted *c = ret->first; s == OK && c; c = c->next) {
+        s = meta->totals(w->session, &c->coll, &c->totals, err);
+        if (s == OK) ret->live += c->totals.live;
+    }
+    return s;
+}
+
 enum status read_count(struct engine_worker *w, struct str database, int64_t *ret_live,
                        struct err *err) {
-    const struct meta_ops *meta = w->engine->meta->ops;
-    struct census census = {.worker = w, .arena = &w->arena};
-    enum status s = meta->each_coll(w->session, database, census_add, &census, err);
-    for (struct counted *c = census.first; s == OK && c; c = c->next) {
-        struct meta_totals totals;
-        s = meta->totals(w->session, &c->coll, &totals, err);
-        if (s == OK) census.live += totals.live;
-    }
+    struct census census;
+    enum status s = take_census(w, database, &w->arena, &census, err);
     arena_reset(&w->arena);
     if (s == OK) *ret_live = census.live;
     return s;
 }
 
-static uint64_t random_below(uint64_t n) {
+static int64_t random_below(int64_t n) {
     uint64_t r;
     digest_random(&r, sizeof r);
-    return r % n;
+    return (int64_t)(r % (uint64_t)n);
 }
 
-/* A random step into the list from its beginning or from a random ObjectId, first live item from
- * there on. */
-enum status read_random(struct engine_worker *w, struct str database, struct arena *arena,
-                        struct meta_item *ret, bool *ret_found, struct err *err) {
-    int64_t live;
-    enum status s = read_count(w, database, &live, err);
-    *ret_found = false;
-    if (s != OK || live == 0) return s;
+/* A collection, chosen by how many live items it has. */
+static const struct counted *random_collection(const struct census *census) {
+    int64_t skip = random_below(census->live);
+    const struct counted *c = census->first;
+    while (skip >= c->totals.live) {
+        skip -= c->totals.live;
+        c = c->next;
+    }
+    return c;
+}
+
+/* The item of a version chosen at random, if it is live now. */
+static enum status random_try(struct engine_worker *w, const struct counted *c, struct arena *arena,
+                              struct meta_item *ret, bool *ret_found, struct err *err) {
+    const struct meta_ops *meta = w->engine->meta->ops;
+    struct meta_scan scan = {.after_cv = random_below(c->totals.cv), .limit = 1};
+    struct version *v = NULL, *head = NULL;
+    int count;
+    enum status s = meta->scan(w->session, &c->coll, &scan, &v, &count, err);
+    if (s != OK || count == 0) return s;
+    s = meta->heads(w->session, &c->coll, &v->id, 1, false, &head, err);
+    if (s == OK && head && !version_is_deleted(head)) {
+        *ret = (struct meta_item){.collection = c->coll.name, .id = arena_dup(arena, v->id)};
+        *ret_found = true;
+    }
+    version_unref(head);
+    version_unref(v);
+    return s;
+}
+
+/* The first live item in key order: when chance found none. */
+static enum status first_live(struct engine_worker *w, struct str database, struct arena *arena,
+                              struct meta_item *ret, bool *ret_found, struct err *err) {
     struct meta_item *page = arena_alloc(arena, PAGE * sizeof *page);
-    uint64_t skip = random_below((uint64_t)(live < RANDOM_SKIP ? live : RANDOM_SKIP));
-    struct str collection = STR_NONE, id = STR_NONE;
-    for (bool more = true; more;) {
-        int count;
-        s = read_list(w, database, collection, id, arena, page, PAGE, &count, &more, err);
+    struct meta_listing listing = {.database = database, .limit = PAGE};
+    int count = PAGE;
+    while (count == PAGE) {
+        enum status s = read_list(w, &listing, arena, page, &count, err);
         if (s != OK) return s;
         for (int i = 0; i < count; i++) {
-            collection = page[i].collection;
-            id = page[i].id;
+            listing.after_collection = page[i].collection;
+            listing.after_id = page[i].id;
             if (page[i].deleted) continue;
             *ret = page[i];
             *ret_found = true;
-            if (skip-- == 0) return OK;
+            return OK;
         }
     }
     return OK;
+}
+
+enum status read_random(struct engine_worker *w, struct str database, struct arena *arena,
+                        struct meta_item *ret, bool *ret_found, struct err *err) {
+    struct census census;
+    *ret_found = false;
+    enum status s = take_census(w, database, arena, &census, err);
+    if (s != OK || census.live == 0) return s;
+    for (int i = 0; s == OK && !*ret_found && i < RANDOM_TRIES; i++)
+        s = random_try(w, random_collection(&census), arena, ret, ret_found, err);
+    if (s != OK || *ret_found) return s;
+    return first_live(w, database, arena, ret, ret_found, err);
 }
 
 /* ---- VERIFY ---- */

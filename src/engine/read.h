@@ -43,14 +43,14 @@ MUST_CHECK enum status read_history(struct engine_worker *w, const struct place 
                                     const struct meta_range *range, struct version **ret,
                                     int *ret_count, struct err *err);
 
-/* Items of the route's database in key order, after a cursor; deleted ones are left out. */
-MUST_CHECK enum status read_list(struct engine_worker *w, struct str database,
-                                 struct str after_collection, struct str after_id,
-                                 struct arena *arena, struct meta_item *ret, int limit,
-                                 int *ret_count, bool *ret_more, struct err *err);
+/* Items of a database in key order, deleted ones too; fewer than the limit: there are no more. */
+MUST_CHECK enum status read_list(struct engine_worker *w, const struct meta_listing *listing,
+                                 struct arena *arena, struct meta_item *ret, int *ret_count,
+                                 struct err *err);
 MUST_CHECK enum status read_count(struct engine_worker *w, struct str database, int64_t *ret_live,
                                   struct err *err);
-/* Any live item of the database, chosen at random; found is false when there is none. */
+/* The item of a version chosen at random, so that items are found in proportion to their versions;
+ * live now. Not found: there is no live item. */
 MUST_CHECK enum status read_random(struct engine_worker *w, struct str database,
                                    struct arena *arena, struct meta_item *ret, bool *ret_found,
                                    struct err *err);
