@@ -276,6 +276,7 @@ static size_t parse(struct conn *c, struct resp *parser, const char *data, size_
         if (result == RESP_MORE) break;
         if (result == RESP_ERROR && net->gather == NULL) {
             refuse(c, parser, out);
+            resp_reset(parser); /* it may be the one that all connections share */
             break;
         }
         struct request request = {.argc = parser->argc, .argv = parser->argv};

@@ -195,10 +195,6 @@ enum status listen_open(struct net *net, struct err *err) {
     enum status s = OK;
     if (net->config->port != 0) s = bind_tcp(net, err);
     if (s == OK && net->config->unixsocket.n != 0) s = bind_unix(net, err);
-    if (s == OK && net->listeners == NULL) {
-        s = err_set(err, ERR_SYNTAX,
-                    "server.port is 0 and server.unixsocket is empty: nobody could connect");
-    }
     return s;
 }
 

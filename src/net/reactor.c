@@ -216,6 +216,12 @@ void net_config(struct net *net, const struct config *config) {
     listen_config(net);
 }
 
+/* What libevent has to say is one line of our log. */
+static void on_libevent(int severity, const char *what) {
+    enum log_level level = severity >= EVENT_LOG_ERR ? LOG_ERROR : LOG_WARN;
+    if (severity >= EVENT_LOG_WARN) log_line(level, LOG_FAILURE, "libevent: %s", what);
+}
+
 static struct event_base *make_base(void) {
     struct event_config *wish = event_config_new();
     if (wish == NULL) return NULL;
@@ -281,6 +287,7 @@ struct net *net_open(const struct net_options *options, struct err *err) {
     buf_init(&net->output, 0);
     (void)signal(SIGPIPE, SIG_IGN);
     apply_limits(net);
+    event_set_log_callback(on_libevent);
     net->base = make_base();
     if (net->base == NULL) {
         (void)err_set(err, ERR_BACKEND, "cannot make an event loop: epoll is not available");
