@@ -318,6 +318,14 @@ static void apply_object(struct load *l, struct str prefix, struct str object) {
     }
 }
 
+/* As json_check_object, without its advice, which is for documents. */
+static enum status read_object(struct str text, struct str *ret_object, struct err *err) {
+    enum status status = json_check(text, CONFIG_DEPTH, err);
+    if (status != OK) return status;
+    status = json_check_object(text, CONFIG_DEPTH, ret_object, NULL);
+    return status == OK ? OK : err_set(err, status, "it is JSON, but no object");
+}
+
 /* json_check names the byte; people look for lines. */
 static void report_json(struct report *report, struct str text, const struct err *err) {
     static const char before[] = "at byte ";
@@ -346,7 +354,7 @@ void config_apply_file(struct config *c, struct str text, struct report *report)
     struct load l = {c, report, &arena};
     struct err err;
     struct str object;
-    if (json_check_object(text, CONFIG_DEPTH, &object, &err) == OK) {
+    if (read_object(text, &object, &err) == OK) {
         apply_object(&l, STR_NONE, object);
     } else {
         report_json(report, text, &err);
@@ -374,7 +382,7 @@ static void apply_arg(struct load *l, struct str path, struct str text) {
     if (!secret && !collection && !str_eq(path, STR("collectionMaps")) &&
         !setting_is_section(path)) {
         report_unknown(l, path);
-    } else if (json_check_object(text, CONFIG_DEPTH, &object, &err) != OK) {
+    } else if (read_object(text, &object, &err) != OK) {
         report_add(l->report, "%.*s: expected a JSON object: %s", STR_FMT(path), err.msg);
     } else if (secret) {
         apply_secret_object(l, path, s, object);
