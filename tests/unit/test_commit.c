@@ -1,10 +1,13 @@
-/* Proves: the commit path over the real embedded store: what each kind of write makes of an item, chaining inside a group, atomic
- * sets, OPIDs, lost swaps, failures at each step (all or nothing, told as such), closed instants, limits, payloads and garbage. */
+/* Proves: the commit path over the real embedded store: what each kind of write makes of an item,
+ * chaining inside a group, atomic sets, OPIDs, lost swaps, failures at each step (all or nothing,
+ * told as such), closed instants, limits, payloads and garbage. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
+
+#include <ftw.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -66,14 +69,17 @@ static int setup(void **state) {
     return 0;
 }
 
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at) {
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
 static int teardown(void **state) {
     struct world *w = *state;
-    char command[128];
     fault_disarm_all();
     world_close(w);
     arena_release(&w->arena);
-    snprintf(command, sizeof command, "rm -rf %s", w->dir);
-    int rc = system(command);
+    int rc = nftw(w->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     free(w);
     return rc;
 }
