@@ -48,12 +48,10 @@ static enum status refuse(struct err *err, struct str name, const char *why) {
 /* Redis's words for a value that does not fit. */
 static struct str value_words(const struct setting *s, enum value_fault fault,
                               struct arena *arena) {
-    struct str expected = setting_expected(s, arena);
-    if (fault == VALUE_RANGE && s->type != SETTING_TEXT) {
-        int64_t unit = s->type == SETTING_MS ? 1000 : 1;
+    struct str expected = setting_expected(s, arena), range = setting_range(s, arena);
+    if (fault == VALUE_RANGE && s->type != SETTING_TEXT && s->type != SETTING_MS) {
         return arena_printf(arena, "argument must be between %lld and %lld inclusive: %.*s",
-                            (long long)(s->min / unit), (long long)(s->max / unit),
-                            STR_FMT(expected));
+                            (long long)s->min, (long long)s->max, STR_FMT(expected));
     }
     switch (s->type) {
     case SETTING_BOOL:
@@ -67,7 +65,7 @@ static struct str value_words(const struct setting *s, enum value_fault fault,
     case SETTING_ENUM:
     case SETTING_WORD:
         return arena_printf(arena, "argument(s) must be one of the following: %.*s",
-                            STR_FMT(expected));
+                            STR_FMT(range));
     default:
         return arena_printf(arena, "argument must be %.*s", STR_FMT(expected));
     }

@@ -225,12 +225,14 @@ static struct str words_text(const char *const *words, struct arena *arena) {
 }
 
 struct str setting_range(const struct setting *s, struct arena *arena) {
+    if (s->words != NULL) return words_text(s->words, arena);
     struct str min = number_text(s, s->min, false, arena);
     struct str max = number_text(s, s->max, false, arena);
     return arena_printf(arena, "%.*s to %.*s", STR_FMT(min), STR_FMT(max));
 }
 
 struct str setting_expected(const struct setting *s, struct arena *arena) {
+    struct str range = setting_range(s, arena);
     switch (s->type) {
     case SETTING_BOOL:
         return STR("true or false");
@@ -239,14 +241,11 @@ struct str setting_expected(const struct setting *s, struct arena *arena) {
                             (long long)s->max,
                             s->flags & SETTING_SECRET ? "" : " without control characters");
     case SETTING_ENUM:
-    case SETTING_WORD: {
-        struct str list = words_text(s->words, arena);
-        return arena_printf(arena, "one of %.*s", STR_FMT(list));
-    }
+    case SETTING_WORD:
+        return arena_printf(arena, "one of %.*s", STR_FMT(range));
     default:
         break;
     }
-    struct str range = setting_range(s, arena);
     const char *what = s->type == SETTING_INT     ? "an integer"
                        : s->type == SETTING_OCTAL ? "permissions in octal"
                        : s->type == SETTING_BYTES ? "a size like 64kb or 32mb"

@@ -68,7 +68,7 @@ enum value_fault { VALUE_OK, VALUE_FORM, VALUE_RANGE, VALUE_MASK };
 enum value_fault setting_parse(const struct setting *s, struct str text, struct config *c);
 /* "an integer from 1 to 10": what setting_parse takes. */
 struct str setting_expected(const struct setting *s, struct arena *arena);
-/* "1 to 10": of a setting that is a number. */
+/* "1 to 10" of a setting that is a number, "no, yes" of one that is a word. */
 struct str setting_range(const struct setting *s, struct arena *arena);
 /* The same value in another configuration, of its own memory. */
 void setting_copy(const struct setting *s, const struct config *from, struct config *to);
