@@ -1,5 +1,5 @@
-/* Proves that CONFIG GET and SET speak as Redis does, that a set is all or nothing, that every
- * name takes its own value back, and that a rewrite changes in the file what was set and no more. */
+/* Proves that CONFIG GET and SET speak as Redis does, that a set is all or nothing, that every name
+ * takes its own value back, and that a rewrite changes in the file what was set and no more. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
