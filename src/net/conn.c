@@ -16,9 +16,11 @@
  *
  * Order and fairness. While a batch is in flight nothing is parsed, and little is read ahead: the
  * rest waits in the kernel, and cannot wait for ever, since the batch ends without the client's
- * help. Unsent output never stops reading; it makes parsing wait (`held`) until the client has read
- * some or a tick has passed, so that a client that reads is not taken for one that does not. What a
- * connection may do in one turn is bounded by its share; what is left is done in the next turn.
+ * help. Unsent output never stops reading; it makes parsing wait (`held`) as long as the client
+ * takes some of it, so that one that reads slowly is not taken for one that does not read. A client
+ * that reads nothing (it may want to write its whole pipeline first) is served on, until the limit
+ * on its output ends it. What a connection may do in one turn is bounded by its share; what is left
+ * is done in the next turn.
  */
 #include "net/conn.h"
 
@@ -35,6 +37,7 @@ enum {
     BIG_BYTES = 32 * 1024,       /* an argument that lacks more is read into its own buffer */
     BIG_READ_BYTES = 256 * 1024, /* at once */
     ROOMY_BYTES = 128 * 1024,    /* a larger buffer with little in it is given back */
+    DEAF_MS = 300,               /* a client that takes no byte for so long does not read */
     CLOSE_PATIENCE_MS = 5000,    /* for a client to read its last replies */
 };
 
@@ -401,16 +404,20 @@ static void read_once(struct conn *c, struct buf *out) {
 
 /* --- one share ---------------------------------------------------------------------------------*/
 
+static size_t query_max(const struct conn *c) {
+    return (size_t)c->net->config->query_buffer_bytes;
+}
+
 static bool may_read(const struct conn *c) {
     if (!c->readable || c->state != CONN_OPEN || c->more) return false;
     if (c->batch != NULL) return conn_kept(c) < AHEAD_BYTES;
-    return !c->is_held || conn_kept(c) < (size_t)c->net->config->query_buffer_bytes;
+    return !c->is_held || conn_kept(c) < query_max(c);
 }
 
 /* One unfinished request may not be larger than server.limits.queryBuffer. */
 static void check_kept(struct conn *c) {
     if (!may_parse(c) || c->more) return;
-    if (conn_kept(c) <= (size_t)c->net->config->query_buffer_bytes) return;
+    if (conn_kept(c) <= query_max(c)) return;
     net_note(c->net, c, "a request is larger than server.limits.queryBuffer; connection closed");
     c->state = CONN_BROKEN;
 }
@@ -436,7 +443,7 @@ static void handle(struct conn *c, struct buf *out) {
     bool high = conn_out_is_high(c);
     if (c->batch_paused && !high) resubmit(c);
     if (c->state != CONN_OPEN) return;
-    if (high) hold(c);
+    if (high && conn_kept(c) < query_max(c)) hold(c);
     if (may_read(c) || (c->more && may_parse(c))) list_ready(c);
 }
 
@@ -445,7 +452,8 @@ void conn_go_on(struct conn *c) {
     handle(c, conn_out_begin(c));
 }
 
-void conn_unhold(struct conn *c) {
+void conn_held_tick(struct conn *c) {
+    if (net_now_ms(c->net) - c->sent_ms < DEAF_MS) return;
     unhold(c);
     if (c->batch_paused) {
         resubmit(c);

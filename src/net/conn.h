@@ -45,6 +45,7 @@ struct conn {
     struct kept *kept;   /* or NULL */
     struct buf out;      /* unsent replies; empty nearly always */
     size_t sent;         /* of them, at the front */
+    int64_t sent_ms;     /* when the socket last took some */
     struct batch *batch; /* in flight, or NULL */
     bool batch_paused;   /* it came back with requests left: goes on when output is sent */
     int64_t leave_by_ms; /* CLOSING and LEAVING: the end of patience */
@@ -59,8 +60,8 @@ void conn_close(struct conn *c); /* at once: frees; a batch in flight loses its 
 void conn_batch_back(struct conn *c, struct batch *b);
 /* Goes on with what is left of input, for one share. May close. */
 void conn_go_on(struct conn *c);
-/* It has waited for its client to read for a tick: it goes on for one share all the same. */
-void conn_unhold(struct conn *c);
+/* A tick has passed while it was held. If its client reads nothing, it goes on for one share. */
+void conn_held_tick(struct conn *c);
 /* No more requests: what is in flight is answered, output is sent, then it ends. May close. */
 void conn_end(struct conn *c);
 

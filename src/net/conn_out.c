@@ -75,6 +75,7 @@ static bool send_some(struct conn *c, const struct buf *out) {
     ssize_t n = send(c->fd, out->data + c->sent, bytes, MSG_NOSIGNAL);
     if (n < 0) return errno == EAGAIN || errno == EINTR;
     c->sent += (size_t)n;
+    c->sent_ms = net_now_ms(c->net);
     c->net->tally.out_bytes += n;
     return true;
 }

@@ -1,7 +1,6 @@
 /*
  * handler: the one way up. The net layer knows nothing of commands; main.c fills this in with the
- * functions of commands/dispatch.c. And the one way down for commands that look at connections:
- * `struct net_control`.
+ * functions of commands/dispatch.c. And the one way down for commands that look at connections.
  */
 #ifndef NET_HANDLER_H
 #define NET_HANDLER_H
@@ -44,7 +43,8 @@ struct batch {
 };
 
 enum run_result {
-    RUN_DONE,   /* every request is answered: give the batch back to the reactor */
+    RUN_DONE,   /* give the batch back to the reactor: every request is answered, or batch->done
+                   of them are and the replies are large: it is run again when they are sent */
     RUN_PARKED, /* it waits for a commit; the handler has it, and will call net_batch_resume */
 };
 
@@ -66,11 +66,13 @@ struct handler {
     void (*tick)(void *app);
 };
 
-/* Worker, any: a parked batch can go on (it goes to the front of the queue), or is done. */
+/* Worker, any: a parked batch can go on (it goes to the front of the queue), or comes back as with
+ * RUN_DONE. */
 struct net;
 void net_batch_resume(struct net *net, struct batch *batch);
 void net_batch_done(struct net *net, struct batch *batch);
-/* Any thread: wakes one sleeping worker so that it calls `work`. */
+/* Any thread: sees to it that a worker calls `work` soon: the calling one, when it is a worker that
+ * finds nothing else to do; else one that sleeps. */
 void net_wake_worker(struct net *net);
 
 /* Reactor only: for CLIENT, INFO, CONFIG and SHUTDOWN. */

@@ -173,7 +173,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg) {
     struct conn *c, *next;
     for (c = TAILQ_FIRST(&net->held); c != NULL; c = next) {
         next = TAILQ_NEXT(c, held_link);
-        conn_unhold(c);
+        conn_held_tick(c);
     }
     listen_resume(net);
     net->handler.tick(net->handler.app);

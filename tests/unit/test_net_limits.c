@@ -99,9 +99,11 @@ static void test_output_buffer(void **state) {
     assert_int_equal(metric_get(METRIC_SLOW_CLIENTS) - slow, 1);
     wire_skip_to_end(fd);
     wire_close(fd);
-    fd = wire_tcp(toy.port); /* one that reads may have as much as it likes */
-    for (int i = 0; i < 100; i++) wire_say(fd, "BIG 500000\r\n");
-    for (int i = 0; i < 100; i++) {
+    atomic_store(&toy.chatty, true);
+    fd = wire_tcp(toy.port); /* one that reads, if slowly, may have as much as it likes */
+    for (int i = 0; i < 60; i++) wire_say(fd, i % 2 ? "BIG 500000\r\n" : "BIGWORK 500000\r\n");
+    for (int i = 0; i < 60; i++) {
+        (void)usleep(20000);
         size_t bytes;
         free(wire_bulk(fd, &bytes));
         assert_int_equal(bytes, 500000);
