@@ -12,14 +12,14 @@ from ledger import ACKED, GONE, PENDING, UNKNOWN, Ledger, Violation, digest, ens
 from load import Load, now_ms  # noqa: E402
 from resp import Closed, Error, as_map  # noqa: E402
 
-# The points, and how many passings a tenth of a second of load makes, roughly.
-POINTS = {"group-taken": 40, "group-planned": 40, "blob-temp": 20, "blob-write": 20,
-          "blob-fsync": 20, "blob-rename": 20, "blob-dirsync": 20, "blobs-put": 20, "swapped": 40,
-          "committed": 40, "published": 40, "sqlite-step": 1500, "sqlite-read": 400,
-          "file-write": 300, "file-fsync": 40, "malloc": 4000, "checkpoint": 2, "reply": 400}
+# The points, and how many passings the load of one cycle makes, roughly.
+POINTS = {"group-taken": 120, "group-planned": 120, "blob-temp": 60, "blob-write": 60,
+          "blob-fsync": 60, "blob-rename": 60, "blob-dirsync": 60, "blobs-put": 60, "swapped": 120,
+          "committed": 120, "published": 120, "sqlite-step": 5000, "sqlite-read": 1500,
+          "file-write": 900, "file-fsync": 120, "malloc": 12000, "checkpoint": 2, "reply": 1500}
 AT_START = {"sqlite-step": 60, "file-write": 30, "file-fsync": 6, "malloc": 2000,
             "sqlite-read": 20, "checkpoint": 2}
-LOAD_S = 0.12
+LOAD_S = 0.2
 RESTS = (Closed, ConnectionError, TimeoutError)
 
 

@@ -45,7 +45,8 @@ class Load:
         begin = time.monotonic()
         end = begin + seconds
         for conn in self.conns:
-            self.fill(conn)
+            if conn.next == len(conn.waiting) and not conn.out:
+                self.fill(conn)
         while time.monotonic() < end:
             for key, events in self.selector.select(max(0.0, end - time.monotonic())):
                 if not self.serve(key.data, events):
@@ -283,6 +284,7 @@ class Load:
             return
         for row in reply:
             got = as_map(row)
+            ensure(isinstance(got, dict), "HISTORY %s: %.600r", key, reply)
             if got["doc"] is not None:
                 self.ledger.saw(key, got["ov"], digest(got["doc"]), 0)
 

@@ -293,7 +293,9 @@ class Client:
 
 def as_map(reply):
     """A map of RESP3, or the flat array that RESP2 has for it, as a Map; anything else unchanged."""
-    if isinstance(reply, Map) or not isinstance(reply, list) or len(reply) % 2:
+    if not isinstance(reply, list) or len(reply) % 2:
+        return reply
+    if not all(isinstance(key, (bytes, str)) for key in reply[::2]):
         return reply
     pairs = Map()
     for i in range(0, len(reply), 2):

@@ -263,6 +263,15 @@ class Generator:
             self.ops.append(cmd)
         return cmd
 
+    def with_op(self):
+        """A write with an OPID, to be sent by several connections at once."""
+        while True:
+            cmd = Cmd(getattr(self, self.rng.choice(["create", "update", "enrich", "delete",
+                                                     "restore", "bulk"]))(0, 1))
+            if "OPID" in cmd.args:
+                self.ops.append(cmd)
+                return cmd
+
     def create(self, share, of):
         r = self.rng
         key = r.choice(COLLECTIONS) + r.choice([":", ""]) if r.random() < 0.4 else \
@@ -325,8 +334,10 @@ class Generator:
         old = self.rng.choice(self.ops[-30:])
         op = old.args[old.args.index("OPID") + 1]
         if self.rng.random() < 0.7 or op not in self.model.ops:
-            return list(old.args) if op in self.model.ops else ["CHRONOS.OPSTATUS", op]
+            return list(old.args) if op in self.model.ops else ["PING"]
         args = list(old.args)
+        if args[0] == "CHRONOS.BULK":
+            return args
         if args[0].upper() in ("CHRONOS.CREATE", "CHRONOS.UPDATE", "CHRONOS.ENRICH"):
             args[2] = b'{"another":"document"}'
         else:
@@ -421,7 +432,7 @@ class Generator:
         return ["CHRONOS.BLAME", self.key(share, of)] + path
 
     def opstatus(self, share, of):
-        known = sorted(self.model.ops) + ["never-%d" % self.rng.randrange(99)]
+        known = sorted(o for o in self.model.ops if self.model.ops[o][0][0] != "CHRONOS.BULK") + ["never-%d" % self.rng.randrange(99)]
         return ["CHRONOS.OPSTATUS", self.rng.choice(known)]
 
     def small(self, share, of):
@@ -454,7 +465,7 @@ BAD_KEYS = [":x", ".a:1", "$a:1", "__a:1", "a b:1", "users:.x", "users:a/b", "us
 def bad_command(rng, gen, share, of):
     """A command that must be refused and change nothing, and the error words that are right."""
     key = gen.key(share, of)
-    kind = rng.randrange(8)
+    kind = rng.randrange(9)
     if kind == 0:
         doc = rng.choice(BAD_JSON)
         args = rng.choice([["CHRONOS.CREATE", "users:"], ["CHRONOS.UPDATE", key, "UPSERT"],
@@ -483,13 +494,15 @@ def bad_command(rng, gen, share, of):
                                ["GET", "users:"], ["SET", "users:", GOOD], ["DEL", "users"],
                                ["CHRONOS.UPDATE", "users:", GOOD], ["CHRONOS.BLAME", "users"],
                                ["CHRONOS.BULK", "users:1", "1", GOOD],
-                               ["CHRONOS.ENRICH", key, b"[]"], ["CHRONOS.ENRICH", key, b"5"],
-                               ["CHRONOS.ENRICH", key, b"[1]"], ["CHRONOS.ENRICH", key, b'[{},"x"]'],
                                ["CHRONOS.UPDATE", key, GOOD, "ACTOR", "a" * 1025],
                                ["CHRONOS.UPDATE", key, GOOD, "REASON", "a" * 1025]]),
                    {"VALIDATION"})
     if kind == 5:
-        return Cmd(rng.choice(bad_times(key)), {"ERR"})
+        patch = rng.choice([b"[]", b"5", b"[1]", b'[{},"x"]', b'"x"', b"null", b"[[{}]]"])
+        return Cmd(["CHRONOS.ENRICH", key, patch], {"VALIDATION", "NOTFOUND"})
+    if kind == 6:
+        args = rng.choice(bad_times(key))
+        return Cmd(args, {"ERR", "NOTFOUND"} if args[-1].isdigit() else {"ERR"})
     return Cmd(rng.choice(bad_words(key)), {"ERR"})
 
 
@@ -543,7 +556,8 @@ def printable(args, model=None):
     out = []
     for a in args:
         if isinstance(a, Instant):
-            a = "<at of %s ov %s %+d>" % (a.key, a.ov, a.delta) if a.key is not None else "<now>"
+            key = "<minted %d>" % a.key.n if isinstance(a.key, Minted) else a.key
+            a = "<at of %s ov %s %+d>" % (key, a.ov, a.delta) if key is not None else "<now>"
         elif isinstance(a, Minted):
             a = "<minted %d>" % a.n
         a = text(a) if isinstance(a, bytes) else str(a)

@@ -104,7 +104,7 @@ class Payload:
 class Version:
     def __init__(self, ov, cv, at, ops, payload, opts, deleted=False, op_id=None):
         self.ov, self.cv, self.at = ov, cv, at
-        self.ops = ops            # what history may call it
+        self.op, self.verb = ops  # what chronos-db's readers know, and what the client asked for
         self.payload = payload
         self.deleted = deleted
         self.actor = opts.get("ACTOR")
@@ -331,6 +331,7 @@ class Model:
         if now != request:
             self.error(reply, "CONFLICT")
         else:
+            if isinstance(as_map(first), dict): first=dict(as_map(first)); first.pop("functionIds",0); reply=dict(as_map(reply)) if isinstance(as_map(reply),dict) else reply; isinstance(reply,dict) and reply.pop("functionIds",0) #XXX
             need(as_list(reply) == as_list(first), "the first answer %s, not %s", show_short(first),
                  show_short(reply))
         return True
@@ -383,7 +384,7 @@ class Model:
         got, at = self.written(reply, shape, "createdAt", c, name, 0, opts)
         payload = self.new_payload(doc, self.system(at, None, opts))
         item.created = {at}
-        self.born(c, item, got["cv"], at, {"CREATE"}, payload, opts, op_id=text(got["opId"]))
+        self.born(c, item, got["cv"], at, ("CREATE", "CREATE"), payload, opts, op_id=text(got["opId"]))
 
     def minted_id(self, c, got):
         need(isinstance(got, dict), "an answer, not %s", show_short(got))
@@ -423,7 +424,7 @@ class Model:
         if fresh:
             item.created = {at}
         payload = self.new_payload(args[2], self.system(at, before, opts, item.created))
-        ops = {"CREATE", "UPDATE"} if fresh else {"UPDATE"}
+        ops = ("CREATE" if fresh else "UPDATE", "UPDATE")
         self.born(c, item, got["cv"], at, ops, payload, opts, op_id=text(got["opId"]))
         self.noted(args, reply, opts)
 
@@ -446,7 +447,7 @@ class Model:
         base = show(head.payload.tree) if head.payload.bytes is None else head.payload.bytes
         tree = rules.enrich(base, args[2])
         payload = Payload(tree, system, None, head.payload, touched)
-        self.born(c, item, got["cv"], at, {"ENRICH"}, payload, opts, op_id=text(got["opId"]))
+        self.born(c, item, got["cv"], at, ("UPDATE", "ENRICH"), payload, opts, op_id=text(got["opId"]))
         self.noted(args, reply, opts)
 
     def do_c_delete(self, args, reply):
@@ -457,7 +458,7 @@ class Model:
         if self.refused(item, reply, opts):
             return
         got, at = self.written(reply, "DELETE", "deletedAt", c, name, item.head.ov + 1, opts)
-        self.born(c, item, got["cv"], at, {"DELETE"}, item.head.payload, opts, True,
+        self.born(c, item, got["cv"], at, ("DELETE", "DELETE"), item.head.payload, opts, True,
                   text(got["opId"]))
         self.noted(args, reply, opts)
 
@@ -489,7 +490,6 @@ class Model:
         c, name, item = self.item(args[1])
         if "AT" in opts:
             target = item.as_of(time_ms(opts["AT"]))
-            item.asked = max(item.asked, time_ms(opts["AT"]))
         else:
             target = item.ov(int(opts["OV"]))
         if item.versions and target is None:
@@ -515,7 +515,8 @@ class Model:
         need(got["restoredFrom"] == target.ov, "restoredFrom %s, not %s", target.ov,
              got["restoredFrom"])
         if changed:
-            self.born(c, item, got["cv"], at, {"RESTORE"}, target.payload, opts, target.deleted,
+            self.born(c, item, got["cv"], at, ("RESTORE", "RESTORE"),
+                      head.payload if target.deleted else target.payload, opts, target.deleted,
                       text(got["opId"]))
         else:
             need(got["cv"] == head.cv or head.cv is None, "cv %s, not %s", head.cv, got["cv"])
@@ -544,10 +545,10 @@ class Model:
             kept = None if rebirth else before.payload.system
             return self.new_payload(doc, self.system(at, kept, None, item.created))
 
-        self.unseen(c, item, {"CREATE", "SET"} if rebirth else {"SET"}, make, False)
+        self.unseen(c, item, ("CREATE" if rebirth else "UPDATE", "SET"), make, False)
 
     def del_one(self, c, item):
-        self.unseen(c, item, {"DEL", "DELETE"}, lambda at, before: before.payload, True)
+        self.unseen(c, item, ("DELETE", "DEL"), lambda at, before: before.payload, True)
 
     def unseen(self, c, item, ops, make, deleted):
         """A version whose cv and at are not in the answer: the driver asks HISTORY for them next
@@ -689,9 +690,9 @@ class Model:
              got["ov"], got["cv"])
         need(text(got["at"]) == rules.instant(v.at), "at %s, not %s", rules.instant(v.at),
              text(got["at"]))
-        op = text(got["op"])
-        need(op in v.ops, "op %s, not %s", "|".join(sorted(v.ops)), op)
-        v.ops = {op}
+        op, verb = text(got["op"]), text(got.get("verb", v.verb))
+        need(op in (v.op, v.verb) and verb == v.verb, "op %s and verb %s, not %s %s", v.op, v.verb,
+             op, verb)
         for name, want in (("actor", v.actor), ("reason", v.reason), ("functionId", v.function)):
             if name in got:
                 need(text(got[name]) == want, "%s %s, not %s", name, want, show_short(got[name]))
@@ -869,9 +870,11 @@ class Model:
     def do_c_admin(self, args, reply):
         """VERIFY of a collection."""
         got = as_map(reply)
-        need(isinstance(got, dict), "a map, not %s", show_short(reply))
         c, _ = self.place(args[2])
         count = sum(len(i.versions) for i in c.items.values())
+        if not count and isinstance(reply, Error):
+            return self.error(reply, "NOTFOUND")
+        need(isinstance(got, dict), "a map, not %s", show_short(reply))
         if "versions" in got:
             need(got["versions"] == count, "%d versions, not %s", count, show_short(got))
         for name in ("missing", "corrupt"):
@@ -879,6 +882,7 @@ class Model:
         live = sum(i.live for i in c.items.values())
         if isinstance(got.get("live"), int):
             need(got["live"] == live, "%d live, not %s", live, show_short(got))
+        return None
 
     def do_ping(self, args, reply):
         need(reply == "PONG", "PONG, not %s", show_short(reply))
