@@ -31,6 +31,7 @@ static void walk_all(struct walk *w, struct str old) {
     arena_init(&scratch);
     w->arena = &scratch;
     buf_init(&w->pointer, POINTER_MAX);
+    if (old.p != NULL) old = document_without_system(&scratch, old);
     walk_path(w, (struct pair){w->blame->newest, old}, 0);
     buf_release(&w->pointer);
     arena_release(&scratch);

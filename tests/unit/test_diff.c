@@ -247,6 +247,8 @@ struct blame_case {
 static const struct blame_case blame_cases[] = {
     {NULL, {"{\"a\":1,\"_system\":{\"x\":1}}"}, "/a=0 "},
     {NULL, {"{}", "{ \"_system\":1}"}, "=0 "},
+    {NULL, {"{\"_system\":2}", "{ \"_system\":1}"}, "=0 "},
+    {NULL, {"{\"a\":2,\"_system\":2}", "{ \"_system\":1}"}, "=1 "},
     {NULL, {"{\"a\":1}", "{\"a\":2}", "{\"a\":2.0}"}, "/a=1 "},
     {NULL, {"{\"a\":1}", "{\"a\":2}", "{\"a\":1}"}, "/a=2 "},
     {NULL,
