@@ -135,8 +135,8 @@ static void reads_strange_system(void **state) {
         "{\"_system\":[1]}",
         "{\"_system\":{}}",
         "{\"a\":{\"_system\":{\"state\":\"new\"}}}",
-        "{\"_system\":{\"insertedAt\":null,\"updatedAt\":5,\"deletedAt\":\"soon\",\"state\":1,"
-        "\"functionIds\":\"f\",\"parentId\":7,\"originId\":null,\"deleted\":false}}",
+        "{\"_system\":{\"insertedAt\":null,\"updatedAt\":5,\"deletedAt\":\"soon\",\"deleted\":1}}",
+        "{\"_system\":{\"state\":1,\"functionIds\":\"f\",\"parentId\":7,\"originId\":null}}",
         "{\"_system\":{\"state\":\"odd\",\"functionIds\":[1,null,[]],\"parentId\":{}}}",
     };
     struct arena arena;
