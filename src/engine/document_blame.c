@@ -14,7 +14,7 @@ enum { POINTER_MAX = 1 << 30 }; /* bytes; a pointer is no longer than twice the 
 struct walk {
     struct blame *blame;
     const struct version *version; /* the older one; NULL: leaves are being collected */
-    struct arena *arena;           /* for this walk alone */
+    struct arena arena;            /* for this walk alone */
     struct buf pointer;            /* where we are; kept only while collecting */
     int leaf;                      /* number of the next one */
 };
@@ -27,14 +27,12 @@ struct pair {
 static void walk_path(struct walk *w, struct pair at, int segment);
 
 static void walk_all(struct walk *w, struct str old) {
-    struct arena scratch;
-    arena_init(&scratch);
-    w->arena = &scratch;
+    arena_init(&w->arena);
     buf_init(&w->pointer, POINTER_MAX);
-    if (old.p != NULL) old = document_without_system(&scratch, old);
+    if (old.p != NULL) old = document_without_system(&w->arena, old);
     walk_path(w, (struct pair){w->blame->newest, old}, 0);
     buf_release(&w->pointer);
-    arena_release(&scratch);
+    arena_release(&w->arena);
 }
 
 void blame_init(struct blame *b, struct arena *arena, const struct version *newest,
@@ -151,9 +149,9 @@ static void children_init(struct children *c, struct walk *w, struct pair at) {
     if (c->in_step) {
         json_iter_init(&c->old, at.old);
     } else if (old_object) {
-        members_list(&c->members, w->arena, at.old, members_key_hash);
+        members_list(&c->members, &w->arena, at.old, members_key_hash);
     } else {
-        list_elements(&c->members, w->arena, at.old);
+        list_elements(&c->members, &w->arena, at.old);
     }
 }
 
@@ -175,7 +173,7 @@ static bool children_next(struct children *c) {
 
 /* The name of a child, in the struct or the arena. */
 static struct str child_name(struct children *c, struct walk *w) {
-    return c->key.p != NULL ? json_text(c->key, w->arena) : index_name(c->index, c->digits);
+    return c->key.p != NULL ? json_text(c->key, &w->arena) : index_name(c->index, c->digits);
 }
 
 /* All leaves of a value. */
