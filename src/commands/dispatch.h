@@ -42,8 +42,8 @@ struct app {
     int64_t rate_us[RATE_SAMPLES], rate_calls[RATE_SAMPLES];
 };
 
-/* The struct is zero but for what main.c has set by then. Takes a reference to the settings. net may
- * be NULL in tests. */
+/* The struct is zero but for what main.c has set by then. Takes a reference to the settings. net
+ * may be NULL in tests. */
 void dispatch_init(struct app *app, const struct config *config);
 void dispatch_release(struct app *app);
 struct handler dispatch_handler(struct app *app);
