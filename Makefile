@@ -68,11 +68,9 @@ SERVER  := $(B)/chronos-server
 SRC     := $(wildcard src/*/*.c)
 OBJ     := $(SRC:src/%.c=$(B)/obj/%.o)
 
-# What tests share: tests/lib, and in any suite's folder the files that are no test themselves. A
-# test takes from the archive what it names.
-SHARED  := $(wildcard tests/lib/*.c tests/unit/*.c tests/protocol/*.c tests/conformance/*.c)
-TESTLIB := $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(foreach f,$(SHARED),\
-               $(if $(filter test_%,$(notdir $(f))),,$(f))))
+# What a test is linked with: tests/lib, and the files of its own folder that are no tests.
+shared  = $(patsubst tests/%.c,$(B)/obj/tests/%.o,$(wildcard tests/lib/*.c) \
+              $(foreach f,$(wildcard tests/$(1)*.c),$(if $(filter test_%,$(notdir $(f))),,$(f))))
 
 # A suite is a folder of tests/: every test_*.c in it is a program, every test_*.py a script, and
 # so is every executable file without a suffix; arguments for one of these stand in
@@ -105,9 +103,6 @@ $(SERVER): $(B)/obj/main.o $(B)/libchronos.a
 $(B)/libchronos.a: $(OBJ) $(B)/sources
 	$(call quiet,AR)rm -f $@ && ar rcs $@ $(OBJ)
 
-$(B)/libtests.a: $(TESTLIB) $(B)/sources
-	$(call quiet,AR)rm -f $@ && ar rcs $@ $(TESTLIB)
-
 $(B)/obj/tests/%.o: tests/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(ALLC) -Itests -MMD -MP -c -o $@ $<
@@ -116,7 +111,8 @@ $(B)/obj/%.o: src/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(ALLC) -MMD -MP -c -o $@ $<
 
-$(B)/tests/%: $(B)/obj/tests/%.o $(B)/libtests.a $(B)/libchronos.a
+.SECONDEXPANSION:
+$(B)/tests/%: $(B)/obj/tests/%.o $$(call shared,$$(dir $$*)) $(B)/libchronos.a
 	@mkdir -p $(@D)
 	$(call quiet,LD)$(CC) $(ALLC) $(ALLLD) -o $@ $^ $(TESTLIBS)
 
@@ -127,7 +123,7 @@ note = @mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' > $@
 $(B)/flags: FORCE
 	$(call note,$(CC) $(ALLC) $(ALLLD))
 $(B)/sources: FORCE
-	$(call note,$(SRC) $(TESTLIB))
+	$(call note,$(SRC))
 
 tests-build: $(BINS) $(SERVER)  ## build every test program, run none
 
@@ -291,6 +287,6 @@ clean:  ## remove build/
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' Makefile
 
--include $(OBJ:.o=.d) $(B)/obj/main.d $(TESTLIB:.o=.d)
+-include $(OBJ:.o=.d) $(B)/obj/main.d
 -include $(patsubst tests/%.c,$(B)/obj/tests/%.d,$(wildcard tests/*/*.c))
 -include $(FUZZOBJ:.o=.d) $(FUZZERS:%=$(FB)/obj/tests/fuzz_%.d)
