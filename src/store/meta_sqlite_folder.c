@@ -159,11 +159,11 @@ static enum status header_judge(const struct sqlite_store *s, const unsigned cha
                        "folder",
                        s->db_path, application);
     }
-    if (page != PAGE_BYTES) {
+    /* Page size, no reserved bytes, and the three fractions that never differ. */
+    if (page != PAGE_BYTES || memcmp(h + 20, "\0\x40\x20\x20", 4) != 0) {
         return err_set(err, ERR_CORRUPT,
-                       "%s has pages of %lu bytes instead of %d: its header is damaged: put back a "
-                       "backup",
-                       s->db_path, page, PAGE_BYTES);
+                       "%s has a damaged header (pages of %lu bytes): put back a backup",
+                       s->db_path, page);
     }
     return OK;
 }
