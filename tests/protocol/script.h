@@ -5,9 +5,9 @@
  * instants in Unix milliseconds: now, and when the line `mark` was run (no other instant is like
  * it). %ahead lies in the future.
  *
- * A reply is shown so: +simple -ERROR :7 #t nil 'bulk' [array] {map} <set> and ~'verbatim'. In RESP2
- * maps and sets are arrays, booleans integers, verbatim strings bulks; the script writes what RESP3
- * answers. * stands for anything.
+ * A reply is shown so: +simple -ERROR :7 #t nil 'bulk' [array] {map} <set> and ~'verbatim'. In
+ * RESP2 maps and sets are arrays, booleans integers, verbatim strings bulks; the script writes what
+ * RESP3 answers. * stands for anything.
  */
 #ifndef TESTS_PROTOCOL_SCRIPT_H
 #define TESTS_PROTOCOL_SCRIPT_H

@@ -6,13 +6,11 @@
 
 #include "protocol/script.h"
 
-/* What the scripts expect of the settings. */
-#define STEPS_SETTINGS                                                                             \
-    "{\"collectionMaps\": {"                                                                       \
-    "\"people\": {\"hiddenFields\": [\"secret\", \"list.pin\"]},"                                  \
+/* What the scripts expect of collectionMaps; beside it server.debug is "local". */
+#define STEPS_COLLECTIONS                                                                          \
+    "{\"people\": {\"hiddenFields\": [\"secret\", \"list.pin\"]},"                                 \
     "\"strict\": {\"indexedProps\": [\"email\"],"                                                  \
-    "\"validation\": {\"requiredIndexed\": [\"email\"]}}},"                                        \
-    "\"server\": {\"debug\": \"local\"}}"
+    "\"validation\": {\"requiredIndexed\": [\"email\"]}}}"
 
 extern const struct step steps_write[], steps_opid[], steps_read[], steps_history[];
 extern const struct step steps_restore[], steps_hidden[], steps_keys[];

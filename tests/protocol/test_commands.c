@@ -4,29 +4,33 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <hiredis/hiredis.h>
 
 #include "base/clock.h"
 #include "commands/table.h"
+#include "lib/server.h"
 #include "lib/wire.h"
-#include "protocol/served.h"
 #include "protocol/steps.h"
 
 enum { PIPELINE = 300, SCANNED = 57 };
 
-static struct served server;
+static const char *const settings[] = {"--server.debug", "local", "--collectionMaps",
+                                       STEPS_COLLECTIONS, NULL};
+static struct server server;
 
 static int start(void **state) {
     (void)state;
-    served_start(&server, STEPS_SETTINGS);
+    server_start(&server, settings);
     return 0;
 }
 
 static int stop(void **state) {
     (void)state;
-    if (server.pid) served_end(&server);
-    served_remove(&server);
+    server_stop(&server);
     return 0;
 }
 
@@ -74,7 +78,7 @@ static void test_scripts_resp3(void **state) {
  * written before it. */
 static void test_pipeline(void **state) {
     (void)state;
-    redisContext *c = served_connect(&server);
+    redisContext *c = server_redis(&server);
     for (int i = 0; i < PIPELINE; i++) {
         redisAppendCommand(c, "CHRONOS.CREATE pipe:%d {\"n\":%d}", i, i);
         if (i % 7 == 0) redisAppendCommand(c, "CHRONOS.CREATE pipe:%d {}", i);
@@ -125,7 +129,7 @@ static void test_pipeline(void **state) {
 /* A pipeline of creates is few commits. */
 static void test_group_commit(void **state) {
     (void)state;
-    redisContext *c = served_connect(&server);
+    redisContext *c = server_redis(&server);
     ask_text(c, "CONFIG RESETSTAT", "OK");
     for (int i = 0; i < PIPELINE; i++) redisAppendCommand(c, "CHRONOS.CREATE group: {}");
     for (int i = 0; i < PIPELINE; i++) {
@@ -186,7 +190,7 @@ static void test_reply_off(void **state) {
 /* Keys that come and go beside a scan do not disturb it; a cursor may be asked again. */
 static void test_scan_whole(void **state) {
     (void)state;
-    redisContext *c = served_connect(&server);
+    redisContext *c = server_redis(&server);
     int seen[SCANNED] = {0};
     char cursor[32] = "0", again[32];
     for (int i = 0; i < SCANNED; i++) freeReplyObject(redisCommand(c, "SET scan:%03d {}", i));
@@ -217,7 +221,7 @@ static void test_scan_whole(void **state) {
 /* CLIENT LIST, KILL and names see other connections. */
 static void test_other_clients(void **state) {
     (void)state;
-    redisContext *c = served_connect(&server), *other = served_connect(&server);
+    redisContext *c = server_redis(&server), *other = server_redis(&server);
     ask_text(other, "CLIENT SETNAME victim", "OK");
     redisReply *id = ask(other, "CLIENT ID"), *list = ask(c, "CLIENT LIST");
     assert_non_null(strstr(list->str, "name=victim "));
@@ -289,8 +293,8 @@ static void test_password(void **state) {
 
 static void test_debug_not_allowed(void **state) {
     (void)state;
-    struct served strict;
-    served_start(&strict, "{\"server\": {\"debug\": \"no\"}}");
+    struct server strict;
+    server_start(&strict, (const char *[]){"--server.debug", "no", NULL});
     struct script s = {.peer = peer_open(strict.port), .protocol = 2};
     script_run(&s,
                (struct step[]){{"debug sleep 0", "-ERR DEBUG command not allowed*server.debug*"},
@@ -298,8 +302,37 @@ static void test_debug_not_allowed(void **state) {
                                {"debug help", "[*]"},
                                {NULL, NULL}});
     peer_close(s.peer);
-    served_end(&strict);
-    served_remove(&strict);
+    server_stop(&strict);
+}
+
+/* With a file of settings: what CONFIG SET changed is there after CONFIG REWRITE and a restart. */
+static void test_rewrite(void **state) {
+    (void)state;
+    char path[] = "/tmp/chronos-settings.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    const char text[] = "{\"server\": {\"limits\": {\"clients\": 77}}}";
+    assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+    assert_int_equal(close(fd), 0);
+    struct server filed;
+    const char *const args[] = {path, NULL};
+    server_start(&filed, args);
+    struct script s = {.peer = peer_open(filed.port), .protocol = 3};
+    script_run(&s, (struct step[]){{"hello 3", "{*}"},
+                                   {"config get maxclients", "{'maxclients' '77'}"},
+                                   {"config set maxclients 78", "+OK"},
+                                   {"config rewrite", "+OK"},
+                                   {NULL, NULL}});
+    peer_close(s.peer);
+    server_stop_here(&filed);
+    server_restart(&filed, args);
+    s.peer = peer_open(filed.port);
+    script_run(&s, (struct step[]){{"hello 3", "{*}"},
+                                   {"config get maxclients", "{'maxclients' '78'}"},
+                                   {NULL, NULL}});
+    peer_close(s.peer);
+    server_stop(&filed);
+    assert_int_equal(unlink(path), 0);
 }
 
 /* The last of all: what a restart keeps, and SHUTDOWN. */
@@ -309,9 +342,9 @@ static void test_restart_and_shutdown(void **state) {
     script_run(&s, (struct step[]){{"chronos.create last:1 '{\"a\":1}' OPID last-1", "{*}"},
                                    {NULL, NULL}});
     script_send(&s, "shutdown NOSAVE NOW FORCE");
-    served_wait_end(&server);
+    server_wait(&server);
     peer_close(s.peer);
-    served_restart(&server);
+    server_restart(&server, settings);
     s = script_open(2);
     script_run(&s,
                (struct step[]){{"get last:1", "'{\"a\":1,*'"},
@@ -339,6 +372,7 @@ int main(void) {
         cmocka_unit_test(test_quit_and_reset),
         cmocka_unit_test(test_password),
         cmocka_unit_test(test_debug_not_allowed),
+        cmocka_unit_test(test_rewrite),
         cmocka_unit_test(test_restart_and_shutdown),
         cmocka_unit_test_teardown(test_nothing_left_out, stop),
     };
