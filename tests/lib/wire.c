@@ -12,11 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+
+enum { PORT_TRIES = 200 };
 
 static struct sockaddr_in local(int port) {
     return (struct sockaddr_in){.sin_family = AF_INET,
@@ -24,16 +27,21 @@ static struct sockaddr_in local(int port) {
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
+/* Below the range that the kernel gives to outgoing connections, so that none of another test sits
+ * on the port a moment later. */
 int wire_free_port(void) {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = local(0);
-    socklen_t bytes = sizeof(at);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) != 0 ||
-        getsockname(fd, (struct sockaddr *)&at, &bytes) != 0) {
-        fail_msg("no free port: %s", strerror(errno));
+    for (int i = 0; i < PORT_TRIES; i++) {
+        uint16_t random;
+        if (getrandom(&random, sizeof(random), 0) != sizeof(random)) break;
+        int port = 10000 + random % 20000;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct sockaddr_in at = local(port);
+        bool good = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
+        if (fd >= 0) (void)close(fd);
+        if (good) return port;
     }
-    (void)close(fd);
-    return ntohs(at.sin_port);
+    fail_msg("no free port: %s", strerror(errno));
+    return -1;
 }
 
 static int prepare(int fd) {
