@@ -61,8 +61,7 @@ static bool matches(const struct conn *c, const struct client_filter *f, int64_t
 
 void net_clients(struct net *net, const struct client_filter *filter, struct buf *out) {
     int64_t now_ms = net_now_ms(net);
-    struct conn *c;
-    TAILQ_FOREACH(c, &net->clients, link) {
+    for (struct conn *c = TAILQ_FIRST(&net->clients); c != NULL; c = TAILQ_NEXT(c, link)) {
         if (matches(c, filter, now_ms)) write_line(c, now_ms, out);
     }
 }
@@ -96,8 +95,7 @@ void net_stats(struct net *net, struct net_stats *ret) {
         .workers = net->config->workers,
         .queued = workers_queued(net->workers) + net->staged_count,
     };
-    struct conn *c;
-    TAILQ_FOREACH(c, &net->clients, link) {
+    for (struct conn *c = TAILQ_FIRST(&net->clients); c != NULL; c = TAILQ_NEXT(c, link)) {
         int64_t in = (int64_t)conn_kept(c), out = (int64_t)conn_unsent(c);
         if (in > ret->in_bytes_max) ret->in_bytes_max = in;
         if (out > ret->out_bytes_max) ret->out_bytes_max = out;

@@ -147,6 +147,7 @@ static void on_hup(evutil_socket_t fd, short what, void *arg) {
 static void check_clients(struct net *net) {
     int64_t now_ms = net_now_ms(net);
     int64_t idle_ms = net->config->idle_s * 1000;
+    net->checked_us = net->mono_us;
     for (struct conn *c = TAILQ_FIRST(&net->clients), *next; c != NULL; c = next) {
         next = TAILQ_NEXT(c, link);
         if (c->batch != NULL) continue;
@@ -169,7 +170,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg) {
     (void)what;
     struct net *net = arg;
     check_leaving(net);
-    if (net->now_ms / 1000 != (net->now_ms - TICK_MS) / 1000) check_clients(net);
+    if (net->mono_us - net->checked_us >= 1000000) check_clients(net);
     struct conn *c, *next;
     for (c = TAILQ_FIRST(&net->held); c != NULL; c = next) {
         next = TAILQ_NEXT(c, held_link);

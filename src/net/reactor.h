@@ -73,6 +73,7 @@ struct net {
 
     int64_t now_ms, mono_us; /* wall and monotonic clock at the turn's beginning */
     bool now_known;
+    int64_t checked_us; /* the last look at every client */
     struct tally tally;
     int64_t logged_ms, log_count; /* see net_note */
 

@@ -20,12 +20,12 @@
  *    While the queue is not empty the reactor looks again every few milliseconds (workers_watch).
  *  - Sleepers form a stack: the one that slept last is woken first, its caches are warm.
  *
- * No wake-up is lost: a worker that found the queue empty remembers `calls`, asks handler->work, and
- * sleeps only if, under the lock, the queue is still empty and no call for work came since.
+ * No wake-up is lost: a worker that found the queue empty remembers `calls`, asks handler->work,
+ * and sleeps only if, under the lock, the queue is still empty and no call for work came since.
  *
  * A worker that calls for work itself (a write was submitted in `run`) wakes nobody as long as it
- * may come to it: it will ask handler->work when it finds the queue empty. If it finds another batch
- * there first, it wakes a sleeper then.
+ * may come to it: it will ask handler->work when it finds the queue empty. If it finds another
+ * batch there first, it wakes a sleeper then.
  */
 #include "net/workers.h"
 
@@ -185,8 +185,8 @@ bool workers_stop(struct workers *w, int64_t deadline_us) {
 static bool is_near(const struct workers *w, const struct worker *except, int64_t now_us) {
     for (int i = 0; i < w->count; i++) {
         const struct worker *one = &w->worker[i];
-        int64_t spent_us = now_us - one->since_us;
         if (one == except) continue;
+        int64_t spent_us = now_us - one->since_us;
         if (one->state == WORKER_RUNNING && spent_us <= SLOW_US) return true;
         if (one->state == WORKER_WAKING && spent_us <= WAKING_US) return true;
     }

@@ -1,5 +1,5 @@
-/* Proves, on a real server, that every limit of the protocol holds, that clients that are slow, idle
- * or too many harm nobody else, and that SIGTERM ends a server under load cleanly. */
+/* Proves, on a real server, that every limit of the protocol holds, that clients that are slow,
+ * idle or too many harm nobody else, and that SIGTERM ends a server under load cleanly. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

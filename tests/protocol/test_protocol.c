@@ -95,7 +95,7 @@ static void test_too_big_lines(void **state) {
     }
 }
 
-/* What Redis's own test does: nonsense until the write fails, then the error is there to be read. */
+/* As in the test that Redis has: nonsense until a write fails; then the error is there to read. */
 static void test_flood_of_nonsense(void **state) {
     (void)state;
     static char flood[1 << 16];
