@@ -56,7 +56,11 @@ static void place_destroy(struct meta_maker *maker) {
 
 enum status sqlite_open_with(int64_t wal_bytes, struct meta **ret, struct err *err) {
     struct meta_sqlite_options options = {
-        .dir = folder, .cache_bytes = 1 << 20, .wal_bytes = wal_bytes, .op_keep_ms = 86400000};
+        .dir = folder,
+        .cache_bytes = 1 << 20,
+        .wal_bytes = wal_bytes,
+        .op_keep_ms = 86400000,
+        .index_entries = 16}; /* so that the index is written behind again and again */
     return meta_sqlite_open(&options, ret, err);
 }
 

@@ -176,7 +176,7 @@ static void test_damaged_header(void **state) {
         {18, "\x07\x07", 2},      /* format versions */
         {20, "\xff", 1},          /* reserved bytes */
         {100, "\x00\x00\x00", 3}, /* the first page's kind */
-        {105, "\xff\xff\xff", 3}, /* its cells */
+        {103, "\xff\xff", 2}, /* its cells */
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         maker->create(maker);
@@ -347,8 +347,7 @@ static void test_held_sync(void **state) {
     (void)state;
     struct world w;
     struct err err;
-    world_open(&w, maker);
-    group_of(&w, 20);
+    world_open(&w, maker); /* and nothing written, so that no checkpoint takes the hold */
     OKAY(fault_arm(STR("file-fsync"), STR("hold"), 1, false, &err), &err);
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, commit_main, &w), 0);
@@ -377,7 +376,7 @@ static void test_syncs_that_fail(void **state) {
     struct world w;
     struct err err;
     world_open(&w, maker);
-    group_of(&w, 20);
+    group_of(&w, 3);
     struct intent in[4];
     world_intents(&w, in, 4);
     OKAY(fault_arm(STR("file-fsync"), STR("fail"), 1, true, &err), &err);
