@@ -119,10 +119,11 @@ struct meta {
  * Errors name the file, what is wrong and what to do: another process holds it, read-only, damaged,
  * made by a newer version. */
 struct meta_sqlite_options {
-    const char *dir;     /* of chronos.db */
-    int64_t cache_bytes; /* page cache of the writer; a reader has a quarter */
-    int64_t wal_bytes;   /* checkpoint when the write-ahead log is longer */
-    int64_t op_keep_ms;  /* how long an operation is kept that names no expiry */
+    const char *dir;       /* of chronos.db */
+    int64_t cache_bytes;   /* page cache of the writer; a reader has a quarter */
+    int64_t wal_bytes;     /* checkpoint when the write-ahead log is longer */
+    int64_t op_keep_ms;    /* how long an operation is kept that names no expiry */
+    int64_t index_entries; /* kept in memory before the index is written; 0: an ordinary number */
 };
 MUST_CHECK enum status meta_sqlite_open(const struct meta_sqlite_options *options,
                                         struct meta **ret, struct err *err);

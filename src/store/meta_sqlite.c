@@ -9,12 +9,13 @@
  *   version      one row per version, appended, never changed but in its state. Row numbers grow
  *                with commits: order of rows is order of cv. The document is the last column.
  *   item         (collection, id, ov) -> row, at: heads, versions by ov or instant, timelines and
- *                listings, all by one B-tree (meta_sqlite_index.c)
+ *                listings, all by one B-tree (meta_sqlite_index.c), which is written behind the
+ *                versions: its newest entries are in memory (meta_sqlite_recent.h)
  *   collection   numbers and totals, kept in memory and written once per group
  *   op           operations noted by clients' OPIDs
  *   queue        work to be done later
  *
- * A create so costs one appended row, one entry of `item` and its share of a commit. The files:
+ * A version so costs one appended row, its share of a page of `item`, and its share of a commit. The files:
  *
  *   meta_sqlite.c          opening, closing, health
  *   meta_sqlite_folder.c   folder, lock, header, schema, migration
@@ -22,6 +23,7 @@
  *   meta_sqlite_write.c    the gate, transactions, groups; what a failed commit means
  *   meta_sqlite_read.c     sessions
  *   meta_sqlite_index.c    items to rows
+ *   meta_sqlite_recent.c   the newest entries of that index, in memory
  *   meta_sqlite_queue.c    noted operations, states, queue
  *   meta_sqlite_wal.c      checkpoints, maintenance
  *   meta_sqlite_db.c       connections, statements, words for errors
@@ -31,7 +33,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "store/meta_sqlite.h"
+#include "store/meta_sqlite_recent.h"
 
 /* Health. */
 
@@ -68,6 +70,7 @@ static void store_free(struct sqlite_store *s) {
     conn_release(&s->writer);
     if (s->lock_fd >= 0) close(s->lock_fd);
     colls_free(s);
+    recent_free(s->recent);
     pthread_cond_destroy(&s->thread_wake);
     pthread_mutex_destroy(&s->thread_lock);
     pthread_mutex_destroy(&s->checkpoint_lock);
@@ -95,6 +98,7 @@ static struct sqlite_store *store_new(const struct meta_sqlite_options *options)
     struct sqlite_store *s = xcalloc(1, sizeof *s);
     s->options = *options;
     s->lock_fd = -1;
+    s->recent = recent_new(options->index_entries);
     ASSERT(pthread_mutex_init(&s->gate_lock, NULL) == 0);
     ASSERT(pthread_mutex_init(&s->coll_lock, NULL) == 0);
     ASSERT(pthread_mutex_init(&s->thread_lock, NULL) == 0);
@@ -122,6 +126,7 @@ enum status meta_sqlite_open(const struct meta_sqlite_options *options, struct m
     if (st == OK) st = schema_open(s, err);
     if (st == OK) st = conn_prepare(&s->writer, err);
     if (st == OK) st = colls_load(s, err);
+    if (st == OK) st = index_load(s, err);
     if (st == OK) st = wal_open(s, err);
     if (st != OK) {
         store_free(s);

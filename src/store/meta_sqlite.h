@@ -19,6 +19,9 @@
 #include "store/meta.h"
 #include "store/meta_sqlite_db.h"
 
+struct recent;
+struct recent_reader;
+
 enum {
     PAGE_BYTES = 8192,
     FRAME_BYTES = PAGE_BYTES + 24, /* of the write-ahead log */
@@ -47,6 +50,8 @@ struct meta_group {
 struct meta_session {
     struct conn conn;
     int64_t scan_coll, scan_cv, scan_row; /* where the last scan ended */
+    struct recent_reader *reader;
+    bool held; /* a snapshot goes over several calls */
 };
 
 struct sqlite_store {
@@ -66,6 +71,10 @@ struct sqlite_store {
     struct meta_group group;
     int64_t row, at_ms;     /* the last committed ones */
     _Atomic bool unsettled; /* a failed commit may still stand in the log */
+
+    struct recent *recent;       /* meta_sqlite_recent.h */
+    _Atomic int64_t visible_row; /* the last one that readers may see */
+    _Atomic int64_t commits; /* so far; the maintenance thread sees by it whether anybody writes */
 
     pthread_mutex_t coll_lock;
     struct collection **colls;   /* by number, from 1 */
@@ -121,10 +130,20 @@ struct item_walk {
 };
 MUST_CHECK enum status item_walk(struct conn *c, int64_t coll, struct str id,
                                  const struct item_walk *walk, struct err *err);
-/* The head of the first item after an id (STR_NONE: of all); *ret_id in the arena. */
-MUST_CHECK enum status item_next(struct conn *c, int64_t coll, struct str after,
-                                 struct arena *arena, struct str *ret_id, struct item_entry *ret,
-                                 struct err *err); /* ret_id STR_NONE: no more */
+/* Heads of the items after an id (STR_NONE: of all) in order of ids, at most `limit`. */
+struct item_head {
+    struct str id; /* in the arena */
+    bool deleted;
+};
+MUST_CHECK enum status item_heads(struct conn *c, int64_t coll, struct str after,
+                                  struct arena *arena, struct item_head *ret, int limit,
+                                  int *ret_count, struct err *err);
+/* Entries that were not in the table when the store was last open: read again from the rows. */
+MUST_CHECK enum status index_load(struct sqlite_store *s, struct err *err);
+/* Under the gate, inside a write transaction: writes at most `count` of the recent entries. */
+MUST_CHECK enum status index_slice(struct sqlite_store *s, int count, struct err *err);
+/* Writes all of them, in transactions of its own. What fails is tried again later. */
+void index_rest(struct sqlite_store *s);
 
 /* meta_sqlite_read.c */
 void read_fill(struct meta_ops *ops);

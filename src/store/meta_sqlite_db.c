@@ -17,13 +17,13 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_BEGIN_READ] = "BEGIN",
     [STMT_COMMIT] = "COMMIT",
     [STMT_FLOOR] = "SELECT ov, row, at, deleted FROM item WHERE coll = ?1 AND id = ?2 AND ov <= ?3 "
-                   "ORDER BY ov DESC LIMIT 1",
+                   "AND row <= ?5 ORDER BY ov DESC LIMIT 1",
     [STMT_ITEM_DOWN] = "SELECT ov, row, at, deleted FROM item WHERE coll = ?1 AND id = ?2 "
-                       "AND ov BETWEEN ?3 AND ?4 ORDER BY ov DESC",
+                       "AND ov BETWEEN ?3 AND ?4 AND row <= ?5 ORDER BY ov DESC",
     [STMT_ITEM_UP] = "SELECT ov, row, at, deleted FROM item WHERE coll = ?1 AND id = ?2 "
-                     "AND ov BETWEEN ?3 AND ?4 ORDER BY ov",
+                     "AND ov BETWEEN ?3 AND ?4 AND row <= ?5 ORDER BY ov",
     [STMT_NEXT_ITEM] = "SELECT ov, row, at, deleted, id FROM item WHERE coll = ?1 AND id > ?2 "
-                       "ORDER BY id, ov DESC LIMIT 1",
+                       "AND row <= ?5 ORDER BY id, ov DESC LIMIT 1",
     [STMT_VERSION] = "SELECT " VERSION_COLUMNS " FROM version WHERE row = ?1",
     [STMT_VERSION_DOC] = "SELECT " VERSION_COLUMNS ", doc FROM version WHERE row = ?1",
     [STMT_DOC] = "SELECT doc FROM version WHERE row = ?1",
@@ -38,8 +38,8 @@ static const char *const sql[STMT_COUNT] = {
         "checksum, op_id, actor, reason, function_id, payload_row, payload_ov, bucket, blob_key, "
         "doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
         "?18, ?19, ?20, ?21, ?22)",
-    [STMT_INSERT_ITEM] =
-        "INSERT INTO item (coll, id, ov, row, at, deleted) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [STMT_INSERT_ITEM] = "INSERT OR REPLACE INTO item (coll, id, ov, row, at, deleted) VALUES (?1, "
+                         "?2, ?3, ?4, ?5, ?6)",
     [STMT_INSERT_COLL] =
         "INSERT INTO collection (no, database, name, cv, at, created, updated, deleted, live) "
         "VALUES (?1, ?2, ?3, 0, 0, 0, 0, 0, 0)",
@@ -49,6 +49,7 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_NOTE] = "INSERT INTO op (database, op_id, request, key, at, expires, answer) "
                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET "
                   "request = ?3, key = ?4, at = ?5, expires = ?6, answer = ?7",
+    [STMT_INDEXED] = "UPDATE store SET indexed = ?1",
     [STMT_SETTLE] = "UPDATE store SET settled = settled + 1",
     [STMT_OP_EXPIRE] = "DELETE FROM op WHERE (database, op_id) IN (SELECT database, op_id FROM op "
                        "INDEXED BY op_expires WHERE expires <= ?1 ORDER BY expires LIMIT ?2)",
@@ -105,7 +106,7 @@ static enum status conn_settings(struct conn *c, struct err *err) {
 enum status conn_open(struct conn *c, struct sqlite_store *s, enum conn_role role,
                       struct err *err) {
     sqlite_process_init();
-    *c = (struct conn){.store = s, .role = role};
+    *c = (struct conn){.store = s, .role = role, .last_row = INT64_MAX};
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     if (role == CONN_WRITER) flags |= SQLITE_OPEN_CREATE;
     int rc = sqlite3_open_v2(s->db_path, &c->db, flags, SQLITE_VFS_NAME);

@@ -31,6 +31,7 @@ enum stmt {
     STMT_UPDATE_COLL,
     STMT_SET_STATE,
     STMT_NOTE,
+    STMT_INDEXED,
     STMT_SETTLE,
     STMT_OP_EXPIRE,
     STMT_QUEUE_ADD,
@@ -50,6 +51,7 @@ struct conn {
     sqlite3 *db;
     enum conn_role role;
     int64_t deadline_us; /* of the call under way; 0: none */
+    int64_t last_row;    /* of what the call under way sees; the writer sees all */
     sqlite3_stmt *stmts[STMT_COUNT];
 };
 

@@ -52,8 +52,9 @@ static const char *const migrations[] = {
     "CREATE INDEX queue_due ON queue (kind, due);"
     "CREATE TABLE store ("
     " only INTEGER PRIMARY KEY CHECK (only = 1),"
-    " settled INTEGER NOT NULL); -- counted up to overwrite a commit that failed\n"
-    "INSERT INTO store (only, settled) VALUES (1, 0);",
+    " settled INTEGER NOT NULL, -- counted up to overwrite a commit that failed\n"
+    " indexed INTEGER NOT NULL); -- item has every version up to this row, at least\n"
+    "INSERT INTO store (only, settled, indexed) VALUES (1, 0, 0);",
 };
 enum { SCHEMA_VERSION = sizeof migrations / sizeof migrations[0] };
 

@@ -2,15 +2,27 @@
  * From an item to its versions: the B-tree `item`, ordered by collection, id, and ov downwards, so
  * that an item's head is the first of its entries and a listing of heads takes one seek per item.
  *
+ * The table lacks the newest entries, which are in memory (meta_sqlite_recent.h): looked for there
+ * first, before the snapshot of the table is taken.
+ *
+ * A reader sees rows up to the last one that was committed when its call began (conn.last_row),
+ * in memory and in the table alike: that is its snapshot.
+ *
  * There is no index on instants: `at` never decreases along ov, so the version as of an instant is
  * found by halving the range of ovs.
  */
-#include "store/meta_sqlite.h"
+#include "store/meta_sqlite_recent.h"
+
+enum {
+    REST_SLICE = 2048, /* entries of one transaction when nobody writes */
+    REST_TURNS = 256,  /* of them at once: a long reader keeps the last ones back */
+};
 
 static sqlite3_stmt *item_stmt(struct conn *c, enum stmt which, int64_t coll, struct str id) {
     sqlite3_stmt *q = c->stmts[which];
     sqlite3_bind_int64(q, 1, coll);
     bind_str(q, 2, id.p == NULL ? STR("") : id);
+    if (which != STMT_INSERT_ITEM) sqlite3_bind_int64(q, 5, c->last_row);
     return q;
 }
 
@@ -23,6 +35,11 @@ static struct item_entry entry_of(sqlite3_stmt *q) {
 
 enum status item_floor(struct conn *c, int64_t coll, struct str id, int64_t ov,
                        struct item_entry *ret, bool *ret_found, struct err *err) {
+    struct recent_view view = {coll, id, c->last_row};
+    if (recent_floor(c->store->recent, &view, ov, ret)) {
+        *ret_found = true;
+        return OK;
+    }
     sqlite3_stmt *q = item_stmt(c, STMT_FLOOR, coll, id);
     sqlite3_bind_int64(q, 3, ov);
     int rc = conn_step(c, q);
@@ -70,37 +87,147 @@ enum status item_floor_at(struct conn *c, int64_t coll, struct str id, int64_t a
     return OK;
 }
 
-enum status item_walk(struct conn *c, int64_t coll, struct str id, const struct item_walk *walk,
-                      struct err *err) {
+static enum status walk_table(struct conn *c, int64_t coll, struct str id,
+                              const struct item_walk *walk, bool *ret_more, struct err *err) {
     enum stmt which = walk->reverse ? STMT_ITEM_DOWN : STMT_ITEM_UP;
     sqlite3_stmt *q = item_stmt(c, which, coll, id);
     sqlite3_bind_int64(q, 3, walk->from_ov);
     sqlite3_bind_int64(q, 4, walk->to_ov);
     int rc = SQLITE_ROW;
-    while (rc == SQLITE_ROW) {
+    while (*ret_more && rc == SQLITE_ROW) {
         rc = conn_step(c, q);
         if (rc != SQLITE_ROW) break;
         struct item_entry e = entry_of(q);
-        if (!walk->fn(walk->arg, &e)) rc = SQLITE_DONE;
+        *ret_more = walk->fn(walk->arg, &e);
     }
-    enum status st = rc == SQLITE_DONE ? OK : conn_fail(c, rc, err);
+    enum status st = rc == SQLITE_ROW || rc == SQLITE_DONE ? OK : conn_fail(c, rc, err);
     sqlite3_reset(q);
     return st;
 }
 
-enum status item_next(struct conn *c, int64_t coll, struct str after, struct arena *arena,
-                      struct str *ret_id, struct item_entry *ret, struct err *err) {
+static bool walk_recent(const struct item_walk *walk, const struct item_entry *entries, int count) {
+    bool more = true;
+    for (int i = 0; more && i < count; i++) {
+        more = walk->fn(walk->arg, &entries[walk->reverse ? count - 1 - i : i]);
+    }
+    return more;
+}
+
+/* What is recent comes last, upwards, and first, downwards; the table has what lies before it. */
+enum status item_walk(struct conn *c, int64_t coll, struct str id, const struct item_walk *walk,
+                      struct err *err) {
+    struct recent_view view = {coll, id, c->last_row};
+    struct item_entry *recent;
+    int count = recent_range(c->store->recent, &view, walk->from_ov, walk->to_ov, &recent);
+    struct item_walk table = *walk;
+    if (count > 0) table.to_ov = recent[0].ov - 1;
+    bool more = true;
+    if (walk->reverse) more = walk_recent(walk, recent, count);
+    enum status st = walk_table(c, coll, id, &table, &more, err);
+    if (st == OK && more && !walk->reverse) (void)walk_recent(walk, recent, count);
+    free(recent);
+    return st;
+}
+
+/* The head of the table's first item after an id; *ret_id STR_NONE: no more. */
+static enum status table_next(struct conn *c, int64_t coll, struct str after, struct arena *arena,
+                              struct recent_head *ret, struct err *err) {
     sqlite3_stmt *q = item_stmt(c, STMT_NEXT_ITEM, coll, after);
     int rc = conn_step(c, q);
     enum status st = OK;
     if (rc == SQLITE_ROW) {
-        *ret = entry_of(q);
-        *ret_id = arena_dup(arena, column_str(q, 4));
+        *ret = (struct recent_head){arena_dup(arena, column_str(q, 4)), entry_of(q)};
     } else if (rc == SQLITE_DONE) {
-        *ret_id = STR_NONE;
+        ret->id = STR_NONE;
     } else {
         st = conn_fail(c, rc, err);
     }
     sqlite3_reset(q);
     return st;
+}
+
+/* Two sorted lists become one; where both have an item, the recent head is the newer one. */
+enum status item_heads(struct conn *c, int64_t coll, struct str after, struct arena *arena,
+                       struct item_head *ret, int limit, int *ret_count, struct err *err) {
+    struct recent_view view = {coll, after.p == NULL ? STR("") : after, c->last_row};
+    struct recent_head *recent = arena_alloc(arena, (size_t)(limit + 1) * sizeof *recent);
+    int recent_count = recent_heads(c->store->recent, &view, arena, recent, limit);
+    struct recent_head table;
+    int count = 0, at = 0;
+    enum status st = table_next(c, coll, after, arena, &table, err);
+    while (st == OK && count < limit && (at < recent_count || table.id.p != NULL)) {
+        int order = table.id.p == NULL   ? -1
+                    : at == recent_count ? 1
+                                         : str_cmp(recent[at].id, table.id);
+        const struct recent_head *next = order <= 0 ? &recent[at++] : &table;
+        ret[count++] = (struct item_head){next->id, next->head.deleted};
+        if (order >= 0) st = table_next(c, coll, table.id, arena, &table, err);
+    }
+    *ret_count = count;
+    return st;
+}
+
+/* ---- writing it behind the versions ---- */
+
+enum status index_load(struct sqlite_store *s, struct err *err) {
+    static const char text[] = "SELECT row, coll, id, ov, at, deleted IS NOT NULL FROM version "
+                               "WHERE row > (SELECT indexed FROM store) ORDER BY row";
+    sqlite3_stmt *q = NULL;
+    int rc = sqlite3_prepare_v2(s->writer.db, text, -1, &q, NULL);
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(q);
+        if (rc != SQLITE_ROW) break;
+        struct item_entry e = {.row = sqlite3_column_int64(q, 0),
+                               .ov = sqlite3_column_int64(q, 3),
+                               .at_ms = sqlite3_column_int64(q, 4),
+                               .deleted = sqlite3_column_int(q, 5) != 0};
+        recent_pend(s->recent, sqlite3_column_int64(q, 1), column_str(q, 2), &e);
+    }
+    recent_commit(s->recent);
+    s->visible_row = s->row;
+    enum status st = rc == SQLITE_DONE ? OK : conn_fail(&s->writer, rc, err);
+    sqlite3_finalize(q);
+    return st;
+}
+
+static enum status write_entry(void *arg, int64_t coll, struct str id, const struct item_entry *e,
+                               struct err *err) {
+    struct conn *c = arg;
+    sqlite3_stmt *q = item_stmt(c, STMT_INSERT_ITEM, coll, id);
+    sqlite3_bind_int64(q, 3, e->ov);
+    sqlite3_bind_int64(q, 4, e->row);
+    sqlite3_bind_int64(q, 5, e->at_ms);
+    sqlite3_bind_int(q, 6, e->deleted);
+    return conn_run(c, STMT_INSERT_ITEM, err);
+}
+
+enum status index_slice(struct sqlite_store *s, int count, struct err *err) {
+    int64_t row;
+    recent_turn(s->recent, false);
+    enum status st = recent_slice(s->recent, count, write_entry, &s->writer, &row, err);
+    if (st != OK || row == 0) return st;
+    sqlite3_bind_int64(s->writer.stmts[STMT_INDEXED], 1, row);
+    return conn_run(&s->writer, STMT_INDEXED, err);
+}
+
+static enum status rest_slice(struct sqlite_store *s) {
+    enum status st = write_begin(s, NULL);
+    if (st != OK) return st;
+    recent_turn(s->recent, true);
+    st = index_slice(s, REST_SLICE, NULL);
+    if (st == OK) {
+        st = write_commit(s, NULL);
+    } else {
+        conn_rollback(&s->writer);
+    }
+    recent_slice_done(s->recent, st == OK);
+    gate_leave(s);
+    return st;
+}
+
+void index_rest(struct sqlite_store *s) {
+    enum status st = OK;
+    for (int i = 0; st == OK && i < REST_TURNS && !recent_is_empty(s->recent); i++) {
+        st = rest_slice(s);
+    }
 }

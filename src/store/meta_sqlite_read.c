@@ -7,20 +7,37 @@
  * or a restore is the document of an earlier row, which payload_row names.
  */
 #include "base/clock.h"
-#include "store/meta_sqlite.h"
+#include "store/meta_sqlite_recent.h"
 
 /* Calls. */
 
 static enum status call_begin(struct meta_session *s, struct err *err) {
     s->conn.deadline_us = clock_mono_us() + READ_DEADLINE_MS * INT64_C(1000);
+    if (s->held) return OK;
+    recent_reader_begin(s->conn.store->recent, s->reader);
+    s->conn.last_row = s->conn.store->visible_row;
     return conn_run(&s->conn, STMT_BEGIN_READ, err);
 }
 
 static enum status call_end(struct meta_session *s, enum status st, struct err *err) {
+    s->conn.deadline_us = 0;
+    if (s->held) return st;
     if (st == OK) st = conn_run(&s->conn, STMT_COMMIT, err);
     if (st != OK) conn_rollback(&s->conn);
-    s->conn.deadline_us = 0;
+    recent_reader_end(s->reader);
     return st;
+}
+
+/* Calls between on and off share one transaction and one last row, and so one state of the store. */
+static enum status sqlite_snapshot(struct meta_session *s, bool on, struct err *err) {
+    if (on == s->held) return OK;
+    if (!on) {
+        s->held = false;
+        return call_end(s, OK, err);
+    }
+    enum status st = call_begin(s, err);
+    s->held = st == OK;
+    return st == OK ? OK : call_end(s, st, err);
 }
 
 static void versions_drop(struct version **versions, int count) {
@@ -319,15 +336,14 @@ struct list_walk {
 /* One collection's part of a listing. */
 static enum status list_collection(struct list_walk *w, const struct collection *c,
                                    struct str after, struct err *err) {
-    while (w->count < w->limit) {
-        struct item_entry head;
-        enum status st = item_next(w->conn, c->no, after, w->arena, &after, &head, err);
-        if (st != OK) return st;
-        if (after.p == NULL) return OK;
-        w->items[w->count++] =
-            (struct meta_item){.collection = c->name, .id = after, .deleted = head.deleted};
+    int room = w->limit - w->count, found = 0;
+    struct item_head *heads = arena_alloc(w->arena, (size_t)room * sizeof *heads);
+    enum status st = item_heads(w->conn, c->no, after, w->arena, heads, room, &found, err);
+    for (int i = 0; st == OK && i < found; i++) {
+        w->items[w->count++] = (struct meta_item){
+            .collection = c->name, .id = heads[i].id, .deleted = heads[i].deleted};
     }
-    return OK;
+    return st;
 }
 
 static enum status sqlite_list(struct meta_session *s, const struct meta_listing *l,
@@ -427,11 +443,13 @@ static struct meta_session *sqlite_session_new(struct meta *m, struct err *err) 
         free(s);
         return NULL;
     }
+    s->reader = recent_reader_new(s->conn.store->recent);
     return s;
 }
 
 static void sqlite_session_free(struct meta_session *s) {
     if (s == NULL) return;
+    recent_reader_free(s->conn.store->recent, s->reader);
     conn_release(&s->conn);
     free(s);
 }
@@ -439,6 +457,7 @@ static void sqlite_session_free(struct meta_session *s) {
 void read_fill(struct meta_ops *ops) {
     ops->session_new = sqlite_session_new;
     ops->session_free = sqlite_session_free;
+    ops->snapshot = sqlite_snapshot;
     ops->heads = sqlite_heads;
     ops->by_ov = sqlite_by_ov;
     ops->by_instant = sqlite_by_instant;

@@ -42,6 +42,7 @@ static bool wal_is_long(struct sqlite_store *s) {
 }
 
 void wal_committed(struct sqlite_store *s) {
+    s->commits++;
     if (!wal_is_long(s) || !s->thread_started) return;
     pthread_mutex_lock(&s->thread_lock);
     s->thread_work = true;
@@ -141,11 +142,13 @@ static bool thread_stops(struct sqlite_store *s) {
 
 static void *thread_main(void *arg) {
     struct sqlite_store *s = arg;
-    int64_t expired_us = clock_mono_us();
+    int64_t expired_us = clock_mono_us(), commits = s->commits;
     for (thread_pause(s); !thread_stops(s); thread_pause(s)) {
         if (wal_is_long(s)) wal_shorten(s);
         if (clock_mono_us() - expired_us < 1000000) continue;
         if (ops_expired(s)) queue_tick(s);
+        if (commits == s->commits) index_rest(s); /* nobody wrote for a second */
+        commits = s->commits;
         expired_us = clock_mono_us();
     }
     return NULL;
@@ -198,6 +201,7 @@ void wal_close(struct sqlite_store *s) {
     pthread_mutex_unlock(&s->thread_lock);
     pthread_join(s->thread, NULL);
     s->thread_started = false;
+    index_rest(s);
     wal_shorten(s);
     if (write_begin(s, NULL) != OK) return;
     if (conn_run(&s->writer, STMT_SETTLE, NULL) != OK || write_commit(s, NULL) != OK) {

@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "store/meta_sqlite.h"
+#include "store/meta_sqlite_recent.h"
 
 /* The gate. */
 
@@ -111,6 +111,8 @@ enum status write_commit(struct sqlite_store *s, struct err *err) {
 /* Groups. */
 
 static void group_forget(struct meta_group *g) {
+    recent_slice_done(g->store->recent, false);
+    recent_abort(g->store->recent);
     for (int i = 0; i < g->dirty_count; i++) {
         g->dirty[i]->pending = g->dirty[i]->committed;
         g->dirty[i]->dirty = false;
@@ -120,6 +122,8 @@ static void group_forget(struct meta_group *g) {
 
 static void group_publish(struct meta_group *g) {
     struct sqlite_store *s = g->store;
+    recent_slice_done(s->recent, true);
+    recent_commit(s->recent);
     pthread_mutex_lock(&s->coll_lock);
     for (int i = 0; i < g->dirty_count; i++) {
         g->dirty[i]->committed = g->dirty[i]->pending;
@@ -128,6 +132,7 @@ static void group_publish(struct meta_group *g) {
     pthread_mutex_unlock(&s->coll_lock);
     g->dirty_count = 0;
     s->row = g->row;
+    s->visible_row = g->row; /* its recent entries are there */
     if (g->at_ms != TIME_NONE) s->at_ms = g->at_ms;
     metric_add(METRIC_VERSIONS, g->versions);
 }
@@ -246,19 +251,6 @@ static enum status version_insert(struct meta_group *g, const struct meta_swap *
     return conn_run(&g->store->writer, STMT_INSERT_VERSION, err);
 }
 
-static enum status item_insert(struct meta_group *g, const struct meta_swap *swap,
-                               struct err *err) {
-    const struct version *v = swap->next;
-    sqlite3_stmt *q = g->store->writer.stmts[STMT_INSERT_ITEM];
-    sqlite3_bind_int64(q, 1, swap->coll->no);
-    bind_str(q, 2, v->id);
-    sqlite3_bind_int64(q, 3, v->ov);
-    sqlite3_bind_int64(q, 4, g->row + 1);
-    sqlite3_bind_int64(q, 5, v->at_ms);
-    sqlite3_bind_int(q, 6, version_is_deleted(v));
-    return conn_run(&g->store->writer, STMT_INSERT_ITEM, err);
-}
-
 static void totals_add(struct meta_totals *t, const struct version *v, bool was_live) {
     bool live = !version_is_deleted(v);
     switch (v->op) {
@@ -300,9 +292,10 @@ static enum status swap_one(struct meta_group *g, struct meta_swap *swap, struct
     struct payload_place payload;
     st = payload_place(g, swap, &payload, err);
     if (st == OK) st = version_insert(g, swap, &payload, err);
-    if (st == OK) st = item_insert(g, swap, err);
     if (st != OK) return st;
     swap->row = ++g->row;
+    recent_pend(g->store->recent, c->no, v->id,
+                &(struct item_entry){v->ov, swap->row, v->at_ms, version_is_deleted(v)});
     g->versions++;
     group_touch(g, c);
     totals_add(&c->pending, v, found && !head.deleted);
@@ -331,11 +324,18 @@ static enum status collection_update(struct meta_group *g, const struct collecti
     return conn_run(&g->store->writer, STMT_UPDATE_COLL, err);
 }
 
+/* Twice as many as came: what is written keeps ahead of what gathers. */
+static int slice_entries(const struct meta_group *g) {
+    int64_t entries = g->versions * 2;
+    return entries < RECENT_SLICE_MIN ? RECENT_SLICE_MIN : (int)entries;
+}
+
 static enum status sqlite_group_end(struct meta_group *g, struct err *err) {
     enum status st = OK;
     for (int i = 0; st == OK && i < g->dirty_count; i++) {
         st = collection_update(g, g->dirty[i], err);
     }
+    if (st == OK) st = index_slice(g->store, slice_entries(g), err);
     if (st == OK) {
         st = write_commit(g->store, err);
     } else {

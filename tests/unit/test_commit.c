@@ -43,7 +43,8 @@ static void world_open(struct world *w) {
     struct meta_sqlite_options options = {.dir = w->dir,
                                           .cache_bytes = 1 << 20,
                                           .wal_bytes = 1 << 20,
-                                          .op_keep_ms = 24 * 3600 * 1000};
+                                          .op_keep_ms = 24 * 3600 * 1000,
+                                          .index_entries = 4};
     struct meta *meta;
     struct blob_store *blob;
     if (meta_sqlite_open(&options, &meta, &err) != OK) fail_msg("%s", err.msg);

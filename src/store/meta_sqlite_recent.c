@@ -1,0 +1,371 @@
+/*
+ * Three maps of the same shape: what the group in flight adds, what gathers, and what is being written.
+ */
+#include "store/meta_sqlite_recent.h"
+
+#include <stdatomic.h>
+
+enum { PENDING_BUCKETS = 512, RECENT_BUCKETS = 16384 };
+
+/* An item's entries, in order of ov. Everything lies in its map's arena. */
+struct recent_item {
+    struct recent_item *chain, *next;
+    uint64_t hash;
+    int64_t coll;
+    struct item_entry *entries;
+    int count, cap;
+    struct str id;
+};
+
+struct map {
+    struct arena arena;
+    struct recent_item **buckets;
+    size_t bucket_count; /* a power of two */
+    struct recent_item *items;
+    int item_count;
+    int64_t entries, last_row;
+};
+
+struct recent_reader {
+    struct recent_reader *next;
+    _Atomic uint64_t since; /* the epoch in which its snapshot began; 0: it has none */
+};
+
+struct recent {
+    int64_t turn;       /* entries that gather before they are written */
+    struct map pending; /* under the gate */
+
+    pthread_mutex_t lock; /* of young, old and readers */
+    struct map young, old;
+    struct recent_reader *readers;
+    _Atomic uint64_t epoch;    /* counts the times that the table became complete */
+    _Atomic int64_t unwritten; /* entries that the table does not have, durably */
+
+    /* Writing `old`: under the gate. */
+    struct recent_item **sorted; /* its items; NULL: there is nothing to write */
+    int item, entry;             /* what is durable: entries before these */
+    int slice_item, slice_entry; /* the same, with the slice that is under way */
+    uint64_t complete;           /* the epoch from which on `old` is not needed; 0: it still is */
+};
+
+/* ---- maps ---- */
+
+static void map_init(struct map *m, size_t bucket_count) {
+    arena_init(&m->arena);
+    m->bucket_count = bucket_count;
+    m->buckets = xcalloc(bucket_count, sizeof(struct recent_item *));
+}
+
+static void map_release(struct map *m) {
+    arena_release(&m->arena);
+    free(m->buckets);
+}
+
+static void map_clear(struct map *m) {
+    arena_reset(&m->arena);
+    memset(m->buckets, 0, m->bucket_count * sizeof(struct recent_item *));
+    m->items = NULL;
+    m->item_count = 0;
+    m->entries = 0;
+    m->last_row = 0;
+}
+
+static uint64_t item_hash(int64_t coll, struct str id) {
+    return str_hash(id) + (uint64_t)coll * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static struct recent_item *map_find(const struct map *m, int64_t coll, struct str id) {
+    uint64_t hash = item_hash(coll, id);
+    struct recent_item *item = m->buckets[hash & (m->bucket_count - 1)];
+    while (item != NULL && !(item->hash == hash && item->coll == coll && str_eq(item->id, id))) {
+        item = item->chain;
+    }
+    return item;
+}
+
+static struct recent_item *map_make(struct map *m, int64_t coll, struct str id) {
+    struct recent_item *item = arena_zalloc(&m->arena, sizeof *item);
+    item->hash = item_hash(coll, id);
+    item->coll = coll;
+    item->id = arena_dup(&m->arena, id);
+    struct recent_item **bucket = &m->buckets[item->hash & (m->bucket_count - 1)];
+    item->chain = *bucket;
+    *bucket = item;
+    item->next = m->items;
+    m->items = item;
+    m->item_count++;
+    return item;
+}
+
+static void map_add(struct map *m, int64_t coll, struct str id, const struct item_entry *e) {
+    struct recent_item *item = map_find(m, coll, id);
+    if (item == NULL) item = map_make(m, coll, id);
+    if (item->count == item->cap) {
+        int cap = item->cap == 0 ? 1 : item->cap * 2;
+        struct item_entry *more = arena_alloc(&m->arena, (size_t)cap * sizeof *more);
+        if (item->count > 0) memcpy(more, item->entries, (size_t)item->count * sizeof *more);
+        item->entries = more;
+        item->cap = cap;
+    }
+    item->entries[item->count++] = *e;
+    m->entries++;
+    if (e->row > m->last_row) m->last_row = e->row;
+}
+
+/* How many entries have an ov of at most `ov`. */
+static int entries_upto(const struct recent_item *item, int64_t ov) {
+    int low = 0, high = item->count;
+    while (low < high) {
+        int mid = low + (high - low) / 2;
+        if (item->entries[mid].ov <= ov) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+/* The newest of an item's first `count` entries that has at most this row; NULL: none. */
+static const struct item_entry *entry_upto(const struct recent_item *item, int count,
+                                           int64_t last_row) {
+    while (count > 0 && item->entries[count - 1].row > last_row) {
+        count--;
+    }
+    return count == 0 ? NULL : &item->entries[count - 1];
+}
+
+static bool map_floor(const struct map *m, const struct recent_view *v, int64_t ov,
+                      struct item_entry *ret) {
+    const struct recent_item *item = map_find(m, v->coll, v->id);
+    if (item == NULL) return false;
+    const struct item_entry *e = entry_upto(item, entries_upto(item, ov), v->last_row);
+    if (e != NULL) *ret = *e;
+    return e != NULL;
+}
+
+/* ---- the life of it ---- */
+
+struct recent *recent_new(int64_t turn_entries) {
+    struct recent *r = xcalloc(1, sizeof *r);
+    r->turn = turn_entries > 0 ? turn_entries : RECENT_TURN;
+    map_init(&r->pending, PENDING_BUCKETS);
+    map_init(&r->young, RECENT_BUCKETS);
+    map_init(&r->old, RECENT_BUCKETS);
+    ASSERT(pthread_mutex_init(&r->lock, NULL) == 0);
+    atomic_store(&r->epoch, 1);
+    return r;
+}
+
+void recent_free(struct recent *r) {
+    if (r == NULL) return;
+    ASSERT(r->readers == NULL);
+    map_release(&r->pending);
+    map_release(&r->young);
+    map_release(&r->old);
+    pthread_mutex_destroy(&r->lock);
+    free(r->sorted);
+    free(r);
+}
+
+void recent_pend(struct recent *r, int64_t coll, struct str id, const struct item_entry *e) {
+    map_add(&r->pending, coll, id, e);
+}
+
+void recent_abort(struct recent *r) {
+    if (r->pending.entries > 0) map_clear(&r->pending);
+}
+
+void recent_commit(struct recent *r) {
+    pthread_mutex_lock(&r->lock);
+    for (const struct recent_item *item = r->pending.items; item != NULL; item = item->next) {
+        for (int i = 0; i < item->count; i++) {
+            map_add(&r->young, item->coll, item->id, &item->entries[i]);
+        }
+    }
+    pthread_mutex_unlock(&r->lock);
+    atomic_fetch_add(&r->unwritten, r->pending.entries);
+    recent_abort(r);
+}
+
+/* ---- looking up ---- */
+
+bool recent_floor(struct recent *r, const struct recent_view *v, int64_t ov,
+                  struct item_entry *ret) {
+    if (v->last_row == INT64_MAX && map_floor(&r->pending, v, ov, ret)) return true;
+    pthread_mutex_lock(&r->lock);
+    bool found = map_floor(&r->young, v, ov, ret) || map_floor(&r->old, v, ov, ret);
+    pthread_mutex_unlock(&r->lock);
+    return found;
+}
+
+/* The part of an item's entries from one ov to another, appended to *ret. */
+static int copy_range(const struct map *m, const struct recent_view *v, int64_t from_ov,
+                      int64_t to_ov, struct item_entry **ret, int count) {
+    const struct recent_item *item = map_find(m, v->coll, v->id);
+    if (item == NULL) return count;
+    int begin = from_ov == INT64_MIN ? 0 : entries_upto(item, from_ov - 1);
+    int end = entries_upto(item, to_ov);
+    if (begin >= end) return count;
+    *ret = xrealloc(*ret, (size_t)(count + end - begin) * sizeof **ret);
+    memcpy(*ret + count, item->entries + begin, (size_t)(end - begin) * sizeof **ret);
+    return count + end - begin;
+}
+
+int recent_range(struct recent *r, const struct recent_view *v, int64_t from_ov, int64_t to_ov,
+                 struct item_entry **ret) {
+    *ret = NULL;
+    pthread_mutex_lock(&r->lock);
+    int count = copy_range(&r->old, v, from_ov, to_ov, ret, 0);
+    count = copy_range(&r->young, v, from_ov, to_ov, ret, count);
+    pthread_mutex_unlock(&r->lock);
+    while (count > 0 && (*ret)[count - 1].row > v->last_row) {
+        count--;
+    }
+    return count;
+}
+
+static int head_order(const void *a, const void *b) {
+    const struct recent_head *x = a, *y = b;
+    int order = str_cmp(x->id, y->id);
+    if (order != 0) return order;
+    return x->head.ov > y->head.ov ? -1 : x->head.ov < y->head.ov; /* the newer one first */
+}
+
+static int collect_heads(const struct map *m, const struct recent_view *v,
+                         struct recent_head *heads, int count) {
+    for (const struct recent_item *item = m->items; item != NULL; item = item->next) {
+        if (item->coll != v->coll || str_cmp(item->id, v->id) <= 0) continue;
+        const struct item_entry *e = entry_upto(item, item->count, v->last_row);
+        if (e != NULL) heads[count++] = (struct recent_head){item->id, *e};
+    }
+    return count;
+}
+
+int recent_heads(struct recent *r, const struct recent_view *v, struct arena *arena,
+                 struct recent_head *ret, int limit) {
+    pthread_mutex_lock(&r->lock);
+    size_t room = (size_t)(r->young.item_count + r->old.item_count);
+    struct recent_head *all = xcalloc(room + 1, sizeof *all);
+    int found = collect_heads(&r->young, v, all, 0);
+    found = collect_heads(&r->old, v, all, found);
+    qsort(all, (size_t)found, sizeof *all, head_order);
+    int count = 0;
+    for (int i = 0; i < found && count < limit; i++) {
+        if (i > 0 && str_eq(all[i].id, all[i - 1].id)) continue;
+        ret[count++] = (struct recent_head){arena_dup(arena, all[i].id), all[i].head};
+    }
+    pthread_mutex_unlock(&r->lock);
+    free(all);
+    return count;
+}
+
+/* ---- writing ---- */
+
+static int item_order(const void *a, const void *b) {
+    const struct recent_item *x = *(struct recent_item *const *)a;
+    const struct recent_item *y = *(struct recent_item *const *)b;
+    if (x->coll != y->coll) return x->coll < y->coll ? -1 : 1;
+    return str_cmp(x->id, y->id);
+}
+
+/* Nobody's snapshot is older than the commit that made the table complete. */
+static bool readers_passed(const struct recent *r) {
+    for (struct recent_reader *reader = r->readers; reader != NULL; reader = reader->next) {
+        uint64_t since = atomic_load(&reader->since);
+        if (since != 0 && since < r->complete) return false;
+    }
+    return true;
+}
+
+void recent_turn(struct recent *r, bool idle) {
+    pthread_mutex_lock(&r->lock);
+    if (r->complete != 0 && readers_passed(r)) {
+        map_clear(&r->old);
+        r->complete = 0;
+    }
+    bool turn = r->old.entries == 0 && r->young.entries >= (idle ? 1 : r->turn);
+    if (turn) {
+        struct map empty = r->old;
+        r->old = r->young;
+        r->young = empty;
+    }
+    pthread_mutex_unlock(&r->lock);
+    if (!turn) return;
+    r->sorted = xcalloc((size_t)r->old.item_count, sizeof(struct recent_item *));
+    int count = 0;
+    for (struct recent_item *item = r->old.items; item != NULL; item = item->next) {
+        r->sorted[count++] = item;
+    }
+    qsort(r->sorted, (size_t)count, sizeof(struct recent_item *), item_order);
+    r->item = r->entry = r->slice_item = r->slice_entry = 0;
+}
+
+enum status recent_slice(struct recent *r, int count,
+                         enum status (*fn)(void *arg, int64_t coll, struct str id,
+                                           const struct item_entry *e, struct err *err),
+                         void *arg, int64_t *ret_row, struct err *err) {
+    *ret_row = 0;
+    if (r->sorted == NULL) return OK;
+    for (; count > 0 && r->slice_item < r->old.item_count; count--) {
+        const struct recent_item *item = r->sorted[r->slice_item];
+        enum status st = fn(arg, item->coll, item->id, &item->entries[r->slice_entry], err);
+        if (st != OK) return st;
+        if (++r->slice_entry < item->count) continue;
+        r->slice_item++;
+        r->slice_entry = 0;
+    }
+    if (r->slice_item == r->old.item_count) *ret_row = r->old.last_row;
+    return OK;
+}
+
+void recent_slice_done(struct recent *r, bool durable) {
+    if (r->sorted == NULL) return;
+    if (!durable) {
+        r->slice_item = r->item;
+        r->slice_entry = r->entry;
+        return;
+    }
+    r->item = r->slice_item;
+    r->entry = r->slice_entry;
+    if (r->item < r->old.item_count) return;
+    free(r->sorted);
+    r->sorted = NULL;
+    atomic_fetch_sub(&r->unwritten, r->old.entries);
+    r->complete = atomic_fetch_add(&r->epoch, 1) + 1;
+}
+
+bool recent_is_empty(struct recent *r) {
+    return atomic_load(&r->unwritten) == 0;
+}
+
+/* ---- readers ---- */
+
+struct recent_reader *recent_reader_new(struct recent *r) {
+    struct recent_reader *reader = xcalloc(1, sizeof *reader);
+    pthread_mutex_lock(&r->lock);
+    reader->next = r->readers;
+    r->readers = reader;
+    pthread_mutex_unlock(&r->lock);
+    return reader;
+}
+
+void recent_reader_free(struct recent *r, struct recent_reader *reader) {
+    if (reader == NULL) return;
+    pthread_mutex_lock(&r->lock);
+    struct recent_reader **at = &r->readers;
+    while (*at != reader) {
+        at = &(*at)->next;
+    }
+    *at = reader->next;
+    pthread_mutex_unlock(&r->lock);
+    free(reader);
+}
+
+void recent_reader_begin(struct recent *r, struct recent_reader *reader) {
+    atomic_store(&reader->since, atomic_load(&r->epoch));
+}
+
+void recent_reader_end(struct recent_reader *reader) {
+    atomic_store(&reader->since, 0);
+}
