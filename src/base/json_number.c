@@ -39,10 +39,7 @@ static struct number read_number(struct str s) {
     while (p < mark && (*p == '0' || *p == '.')) p++;
     n.first = n.last = p;
     n.exponent = STR("");
-    if (p == mark) {
-        n.negative = false; /* -0 is 0 */
-        return n;
-    }
+    if (p == mark) return n;
     n.last = mark;
     while (n.last[-1] == '0' || n.last[-1] == '.') n.last--;
     n.point = p < dot ? dot - p : -(p - dot - 1);

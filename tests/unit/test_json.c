@@ -445,6 +445,10 @@ static void compares_keys(void **state) {
     assert_true(json_key_is(STR(""), STR_NONE));
 }
 
+#define ZEROS_10  "0000000000"
+#define ZEROS_50  ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10 ZEROS_10
+#define ZEROS_100 ZEROS_50 ZEROS_50
+
 static void compares_numbers(void **state) {
     (void)state;
     static const struct {
@@ -480,6 +484,10 @@ static void compares_numbers(void **state) {
         {TEXT("1e-1000000000000000000000"), TEXT("1e1000000000000000000000"), -1},
         {TEXT("-1e1000000000000000000000"), TEXT("-1e-1000000000000000000000"), -1},
         {TEXT("1e18446744073709551616"), TEXT("1"), 1},
+        {TEXT("1e200"), TEXT("1" ZEROS_100 ZEROS_100), 0},
+        {TEXT("1e201"), TEXT("1" ZEROS_100 ZEROS_100), 1},
+        {TEXT("1e-201"), TEXT("0." ZEROS_100 ZEROS_100 "1"), 0},
+        {TEXT("1" ZEROS_100 "e-100"), TEXT("1"), 0},
         {TEXT("12.34"), TEXT("1234e-2"), 0},
         {TEXT("12.34"), TEXT("12.340"), 0},
         {TEXT("12.34"), TEXT("12.341"), -1},
@@ -512,6 +520,8 @@ static void reads_integers(void **state) {
         {TEXT("4.2e1"), true, 42},
         {TEXT("4200e-2"), true, 42},
         {TEXT("1e18"), true, 1000000000000000000},
+        {TEXT("1e" ZEROS_50 "1"), true, 10},
+        {TEXT("10e-" ZEROS_50 "1"), true, 1},
         {TEXT("9223372036854775807"), true, INT64_MAX},
         {TEXT("-9223372036854775808"), true, INT64_MIN},
         {TEXT("-9223372036854775808.0"), true, INT64_MIN},

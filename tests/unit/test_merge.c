@@ -311,11 +311,33 @@ static void merges_large_arrays(void **state) {
         assert_int_equal(
             document_merge(&arena, buf_str(&base), buf_str(&patch), TEXT_MAX, &got, &err), OK);
         assert_in_range(got.n, base.len, base.len + 2);
+        /* From nothing, element by element. */
+        assert_int_equal(
+            document_merge(&arena, STR("{\"l\":[]}"), buf_str(&base), TEXT_MAX, &got, &err), OK);
+        assert_true(str_eq(got, buf_str(&base)));
         arena_release(&arena);
     }
     assert_in_range(clock_mono_us() - start, 0, 30000000);
     buf_release(&base);
     buf_release(&patch);
+}
+
+static void adds_many_members(void **state) {
+    (void)state;
+    struct buf patch;
+    struct arena arena;
+    struct str got;
+    struct err err;
+    arena_init(&arena);
+    buf_init(&patch, TEXT_MAX);
+    for (int i = 0; i < 5000; i++) buf_printf(&patch, "%s\"k%d\":%d", i ? "," : "{", i, i);
+    buf_append_char(&patch, '}');
+    assert_int_equal(document_merge(&arena, STR("{}"), buf_str(&patch), TEXT_MAX, &got, &err), OK);
+    assert_true(str_eq(got, buf_str(&patch)));
+    assert_int_equal(document_merge(&arena, got, buf_str(&patch), TEXT_MAX, &got, &err), OK);
+    assert_true(str_eq(got, buf_str(&patch)));
+    buf_release(&patch);
+    arena_release(&arena);
 }
 
 int main(void) {
@@ -324,6 +346,7 @@ int main(void) {
         cmocka_unit_test(refuses),
         cmocka_unit_test(merges_random_documents),
         cmocka_unit_test(merges_large_arrays),
+        cmocka_unit_test(adds_many_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
