@@ -10,10 +10,12 @@
 #include "net/handler.h"
 
 struct command;
+struct table_entry;
 struct app; /* what main.c gave to dispatch: engine, net, start time, the published settings */
 
 struct call {
-    const struct command *command; /* the row, of the subcommand where there is one */
+    const struct command *command;   /* the row, of the subcommand where there is one */
+    const struct table_entry *entry; /* what is derived from it */
     int argc;
     const struct str *argv;
     struct session *session; /* the connection's own in the reactor, the batch's copy in a worker */

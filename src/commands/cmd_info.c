@@ -205,7 +205,7 @@ static void info_commandstats(struct info *i) {
     const struct command *row;
     for (int n = 0; (row = table_row(n)) != NULL; n++) {
         struct command_stats s;
-        stats_of(i->app->stats, row, &s);
+        stats_of(i->app->stats, n, &s);
         if (s.calls == 0 && s.rejected == 0) continue;
         double each = s.calls > 0 ? (double)s.usec / (double)s.calls : 0;
         buf_printf(i->out,

@@ -32,9 +32,10 @@ enum {
 };
 
 /* What `run` keeps of a batch, in its arena. */
-struct pending { /* a request whose answer waits for the set */
-    const struct command *command;
-    struct err *err; /* it was refused before it got so far */
+struct pending {                     /* a request whose answer waits for the set */
+    const struct table_entry *entry; /* NULL: an unknown command */
+    struct err *err;                 /* it was refused before it got so far */
+    bool rejected;                   /* even before it was planned */
     void *memo;
     int first, count; /* its writes in the set */
 };
@@ -88,18 +89,22 @@ static enum status wrong_arity(const struct command *row, struct err *err) {
 }
 
 /* The row of a request; *ret stays the row that was found when the request does not fit it. */
-static enum status resolve(const struct request *request, const struct command **ret,
+static enum status resolve(const struct request *request, const struct table_entry **ret,
                            struct err *err) {
-    const struct command *row = *ret = table_find(request->argv[0]);
-    if (!row) return unknown_command(request, err);
-    if (table_is_container(row) && (request->argc > 1 || !row->run)) {
-        if (request->argc == 1) return wrong_arity(row, err);
-        row = table_find_sub(row, request->argv[1]);
-        if (!row) return unknown_subcommand(*ret, request->argv[1], err);
-        *ret = row;
+    const struct table_entry *e = *ret = table_lookup(request->argv[0]);
+    if (!e) return unknown_command(request, err);
+    if (e->subs > 0 && (request->argc > 1 || !e->command->run)) {
+        if (request->argc == 1) return wrong_arity(e->command, err);
+        e = table_lookup_sub(e, request->argv[1]);
+        if (!e) return unknown_subcommand((*ret)->command, request->argv[1], err);
+        *ret = e;
     }
-    if (!table_arity_fits(row, request->argc)) return wrong_arity(row, err);
+    if (!table_entry_fits(e, request->argc)) return wrong_arity(e->command, err);
     return OK;
+}
+
+static int index_of(const struct table_entry *entry) {
+    return entry ? entry->index : -1;
 }
 
 static bool is_worth_logging(enum status status) {
@@ -131,10 +136,10 @@ static void note_figures(struct app *app) {
     atomic_store_explicit(&f->out_bytes_max, now.out_bytes_max, memory_order_relaxed);
 }
 
-static enum verdict reject(struct app *app, struct reply *reply, const struct command *row,
+static enum verdict reject(struct app *app, struct reply *reply, const struct table_entry *entry,
                            const struct err *err) {
     reply_error(reply, err);
-    stats_reject(app->stats, STATS_REACTOR, row, err->code);
+    stats_reject(app->stats, STATS_REACTOR, index_of(entry), err->code);
     return VERDICT_DONE;
 }
 
@@ -147,7 +152,7 @@ static enum verdict run_here(struct call *call) {
     enum status s = call->command->run(call, &err);
     if (s != OK) write_failure(call->reply, mark, call->command, &err);
     int64_t usec = sampled ? (clock_mono_us() - began_us) * SAMPLE_EVERY : 0;
-    stats_call(app->stats, STATS_REACTOR, call->command, usec, s);
+    stats_call(app->stats, STATS_REACTOR, call->entry->index, usec, s);
     arena_reset(&app->arena);
     return call->session->closing ? VERDICT_CLOSE : VERDICT_DONE;
 }
@@ -164,7 +169,7 @@ static enum verdict try_cache(struct call *call) {
         return VERDICT_WORKER;
     }
     int64_t usec = sampled ? (clock_mono_us() - began_us) * SAMPLE_EVERY : 0;
-    stats_call(app->stats, STATS_REACTOR, call->command, usec, OK);
+    stats_call(app->stats, STATS_REACTOR, call->entry->index, usec, OK);
     return VERDICT_DONE;
 }
 
@@ -173,18 +178,20 @@ static enum verdict dispatch_request(void *arg, struct session *session,
                                      bool gathering, struct reply *reply) {
     struct app *app = arg;
     struct err err;
-    const struct command *row;
-    enum status s = resolve(request, &row, &err);
-    if (s != OK && !gathering) return reject(app, reply, row, &err);
+    const struct table_entry *entry;
+    enum status s = resolve(request, &entry, &err);
+    if (s != OK && !gathering) return reject(app, reply, entry, &err);
     if (s != OK) return VERDICT_WORKER;
+    const struct command *row = entry->command;
     session->last_command = row->name;
     if (row->flags & CMD_FIGURES) note_figures(app);
     if (gathering) return row->flags & CMD_STATE ? VERDICT_STATE : VERDICT_WORKER;
     if (!session->authenticated && !(row->flags & CMD_NO_AUTH)) {
         (void)err_set(&err, ERR_NOAUTH, "Authentication required.");
-        return reject(app, reply, row, &err);
+        return reject(app, reply, entry, &err);
     }
     struct call call = {.command = row,
+                        .entry = entry,
                         .argc = request->argc,
                         .argv = request->argv,
                         .session = session,
@@ -200,11 +207,12 @@ static enum verdict dispatch_request(void *arg, struct session *session,
 /* ---- the worker ---- */
 
 static struct call batch_call(struct run *run, struct engine_worker *worker, struct reply *reply,
-                              const struct command *row) {
+                              const struct table_entry *entry) {
     struct batch *batch = run->batch;
     const struct request *request = &batch->requests[batch->done];
     *reply = (struct reply){.out = &batch->out, .protocol = batch->session.protocol};
-    return (struct call){.command = row,
+    return (struct call){.command = entry ? entry->command : NULL,
+                         .entry = entry,
                          .argc = request->argc,
                          .argv = request->argv,
                          .session = &batch->session,
@@ -222,19 +230,19 @@ static void request_done(struct batch *batch, size_t mark) {
     batch->done++;
 }
 
-static void run_one(struct run *run, struct engine_worker *worker, const struct command *row,
+static void run_one(struct run *run, struct engine_worker *worker, const struct table_entry *entry,
                     enum status s, struct err *err) {
     struct reply reply;
-    struct call call = batch_call(run, worker, &reply, row);
+    struct call call = batch_call(run, worker, &reply, entry);
     size_t mark = run->batch->out.len;
     if (s != OK) {
         reply_error(&reply, err);
-        stats_reject(run->app->stats, STATS_WORKER, row, s);
+        stats_reject(run->app->stats, STATS_WORKER, index_of(entry), s);
     } else {
         int64_t began_us = clock_mono_us();
-        s = row->run(&call, err);
-        if (s != OK) write_failure(&reply, mark, row, err);
-        stats_call(run->app->stats, STATS_WORKER, row, clock_mono_us() - began_us, s);
+        s = entry->command->run(&call, err);
+        if (s != OK) write_failure(&reply, mark, entry->command, err);
+        stats_call(run->app->stats, STATS_WORKER, entry->index, clock_mono_us() - began_us, s);
     }
     request_done(run->batch, mark);
 }
@@ -255,14 +263,14 @@ struct write *call_add_write(struct call *call, struct write_set *set) {
 
 /* Plans one request into the set: its writes, or the error that it is answered with. */
 static void plan_one(struct run *run, struct engine_worker *worker, int index,
-                     const struct command *row, enum status s, struct err *err) {
+                     const struct table_entry *entry, enum status s, struct err *err) {
     struct pending *p = &run->pending[run->pending_count++];
     struct reply reply;
-    struct call call = batch_call(run, worker, &reply, row);
+    struct call call = batch_call(run, worker, &reply, entry);
     call.argc = run->batch->requests[index].argc;
     call.argv = run->batch->requests[index].argv;
-    *p = (struct pending){.command = row, .first = run->set.count};
-    if (s == OK) s = row->plan(&call, &run->set, err);
+    *p = (struct pending){.entry = entry, .rejected = s != OK, .first = run->set.count};
+    if (s == OK) s = entry->command->plan(&call, &run->set, err);
     if (s == OK) {
         p->count = run->set.count - p->first;
         p->memo = call.memo;
@@ -281,13 +289,13 @@ static void plan_writes(struct run *run, struct engine_worker *worker) {
     run->set = (struct write_set){.config = batch->config, .done = writes_done, .arg = run};
     for (int i = batch->done; i < batch->count; i++) {
         struct err err;
-        const struct command *row;
-        enum status s = resolve(&batch->requests[i], &row, &err);
-        if (s == OK && !row->plan) break;
-        bool atomic = s == OK && (row->flags & CMD_ATOMIC);
+        const struct table_entry *entry;
+        enum status s = resolve(&batch->requests[i], &entry, &err);
+        if (s == OK && !entry->command->plan) break;
+        bool atomic = s == OK && (entry->command->flags & CMD_ATOMIC);
         if (run->pending_count > 0 && (atomic || run->set.count >= batch->config->group_writes))
             break;
-        plan_one(run, worker, i, row, s, &err);
+        plan_one(run, worker, i, entry, s, &err);
         run->set.atomic = atomic;
         if (atomic) break;
     }
@@ -302,7 +310,7 @@ static enum status answer_one(struct call *call, const struct run *run, const st
     struct write_set own = run->set;
     own.writes = run->set.writes + p->first;
     own.count = p->count;
-    return p->command->answer(call, &own, err);
+    return p->entry->command->answer(call, &own, err);
 }
 
 /* Answers what waited for the set, in order. */
@@ -312,19 +320,19 @@ static void answer_writes(struct run *run) {
     for (int i = 0; i < run->pending_count; i++) {
         struct pending *p = &run->pending[i];
         struct reply reply;
-        struct call call = batch_call(run, NULL, &reply, p->command);
+        struct call call = batch_call(run, NULL, &reply, p->entry);
         call.memo = p->memo;
         size_t mark = batch->out.len;
         struct err err;
         enum status s = answer_one(&call, run, p, &err);
-        if (s != OK && p->command)
-            write_failure(&reply, mark, p->command, &err);
+        if (s != OK && p->entry)
+            write_failure(&reply, mark, p->entry->command, &err);
         else if (s != OK)
             reply_error(&reply, &err);
-        if (p->command)
-            stats_call(run->app->stats, STATS_WORKER, p->command, usec, s);
+        if (p->rejected)
+            stats_reject(run->app->stats, STATS_WORKER, index_of(p->entry), s);
         else
-            stats_reject(run->app->stats, STATS_WORKER, NULL, s);
+            stats_call(run->app->stats, STATS_WORKER, p->entry->index, usec, s);
         request_done(batch, mark);
     }
 }
@@ -378,12 +386,12 @@ static enum run_result dispatch_run(void *arg, void *worker, struct batch *batch
     struct run *run = batch->state ? batch->state : run_new(arg, batch);
     while (batch->done < batch->count) {
         struct err err;
-        const struct command *row;
-        enum status s = resolve(&batch->requests[batch->done], &row, &err);
-        if (s == OK && row->plan) {
+        const struct table_entry *entry;
+        enum status s = resolve(&batch->requests[batch->done], &entry, &err);
+        if (s == OK && entry->command->plan) {
             if (run_writes(run, worker)) return RUN_PARKED;
         } else {
-            run_one(run, worker, row, s, &err);
+            run_one(run, worker, entry, s, &err);
         }
         if (batch->out.len >= OUT_PAUSE_BYTES) break; /* the reactor hands the rest over again */
     }

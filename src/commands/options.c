@@ -88,7 +88,7 @@ uint32_t option_bit(struct str name) {
 
 /* The names of what a command takes, for the error about what it does not. */
 static enum status unknown_option(const struct call *call, struct str word, struct err *err) {
-    uint32_t allowed = table_options(call->command);
+    uint32_t allowed = call->entry->options;
     struct buf names;
     buf_init(&names, ERR_MSG_BYTES);
     for (int i = 0; i < ROW_COUNT; i++) {
@@ -208,7 +208,7 @@ static enum status read_value(const struct call *call, const struct option_row *
 }
 
 enum status options_parse(const struct call *call, int from, struct options *ret, struct err *err) {
-    uint32_t allowed = table_options(call->command);
+    uint32_t allowed = call->entry->options;
     struct options options = {.if_ov = -1};
     for (int at = from; at < call->argc;) {
         const struct option_row *row = row_find(call->argv[at]);

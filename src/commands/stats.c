@@ -59,9 +59,9 @@ void stats_error(struct stats *s, enum stats_side side, enum status status) {
     metric_add(METRIC_ERRORS, 1);
 }
 
-void stats_call(struct stats *s, enum stats_side side, const struct command *command, int64_t usec,
+void stats_call(struct stats *s, enum stats_side side, int index, int64_t usec,
                 enum status status) {
-    struct counters *c = &s->sides[side].commands[table_index(command)];
+    struct counters *c = &s->sides[side].commands[index];
     add(side, &c->calls, 1);
     if (usec) add(side, &c->usec, usec);
     if (status == OK) return;
@@ -69,14 +69,12 @@ void stats_call(struct stats *s, enum stats_side side, const struct command *com
     stats_error(s, side, status);
 }
 
-void stats_reject(struct stats *s, enum stats_side side, const struct command *command,
-                  enum status status) {
-    if (command) add(side, &s->sides[side].commands[table_index(command)].rejected, 1);
+void stats_reject(struct stats *s, enum stats_side side, int index, enum status status) {
+    if (index >= 0) add(side, &s->sides[side].commands[index].rejected, 1);
     stats_error(s, side, status);
 }
 
-void stats_of(const struct stats *s, const struct command *command, struct command_stats *ret) {
-    int index = table_index(command);
+void stats_of(const struct stats *s, int index, struct command_stats *ret) {
     *ret = (struct command_stats){0};
     for (int side = 0; side < STATS_SIDES; side++) {
         const struct counters *c = &s->sides[side].commands[index];

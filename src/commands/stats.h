@@ -8,7 +8,6 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-struct command;
 struct stats;
 
 enum stats_side { STATS_REACTOR, STATS_WORKER, STATS_SIDES };
@@ -19,16 +18,15 @@ struct command_stats {
 
 struct stats *stats_new(struct arena *arena);
 void stats_reset(struct stats *s);
-/* The command was called and took this long; `failed` with the status of its failure. */
-void stats_call(struct stats *s, enum stats_side side, const struct command *command, int64_t usec,
-                enum status status);
-/* It was refused before it ran (row NULL: it has no row). */
-void stats_reject(struct stats *s, enum stats_side side, const struct command *command,
-                  enum status status);
+/* The command of this row (table_entry.index) was called and took this long; failed, unless status
+ * is OK. */
+void stats_call(struct stats *s, enum stats_side side, int index, int64_t usec, enum status status);
+/* It was refused before it ran. Index -1: there is no such command. */
+void stats_reject(struct stats *s, enum stats_side side, int index, enum status status);
 /* An element of an array was an error. */
 void stats_error(struct stats *s, enum stats_side side, enum status status);
 
-void stats_of(const struct stats *s, const struct command *command, struct command_stats *ret);
+void stats_of(const struct stats *s, int index, struct command_stats *ret);
 int64_t stats_errors(const struct stats *s, enum status status);
 int64_t stats_calls(const struct stats *s); /* of all commands */
 

@@ -8,38 +8,37 @@
 #include "commands/table.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "commands/options.h"
 
 enum { SLOT_BITS = 9, SLOTS = 1 << SLOT_BITS, TRIES_MAX = 100000 };
 
-struct derived {
-    struct argument syntax;
-    int arity;
-    uint32_t options;
-    int subs; /* how many rows that follow are its subcommands */
-};
-
 /* Written once, under `once`. */
 static struct {
     pthread_once_t once;
+    atomic_bool built;
     struct arena arena;
-    const struct command *rows[COMMANDS_MAX];
-    struct derived derived[COMMANDS_MAX];
+    struct table_entry entries[COMMANDS_MAX];
     int count;
     uint64_t multiplier;
-    const struct command *slots[SLOTS];
+    const struct table_entry *slots[SLOTS];
 } table = {.once = PTHREAD_ONCE_INIT};
 
-/* Folds a name to 64 bits, upper and lower case alike: its first and last eight bytes and its
- * length. */
+/* Folds a name to 64 bits, upper and lower case alike: its first and last bytes and its length. */
 static uint64_t name_fold(struct str name) {
-    uint64_t first = 0, last = 0;
-    size_t n = name.n < 8 ? name.n : 8;
-    memcpy(&first, name.p, n);
-    memcpy(&last, name.p + name.n - n, n);
     const uint64_t lower = 0x2020202020202020u;
-    return ((first | lower) * 3) ^ ((last | lower) << 1) ^ (name.n << 56);
+    uint64_t first = 0, last = 0;
+    if (name.n >= 8) {
+        memcpy(&first, name.p, 8);
+        memcpy(&last, name.p + name.n - 8, 8);
+    } else if (name.n >= 4) {
+        memcpy(&first, name.p, 4);
+        memcpy(&last, name.p + name.n - 4, 4);
+    } else {
+        for (size_t i = 0; i < name.n; i++) first = first << 8 | (unsigned char)name.p[i];
+    }
+    return ((first | lower) * 3) ^ ((last | lower) << 1) ^ ((uint64_t)name.n << 56);
 }
 
 static size_t slot_of(struct str name, uint64_t multiplier) {
@@ -49,10 +48,10 @@ static size_t slot_of(struct str name, uint64_t multiplier) {
 static bool slots_fill(uint64_t multiplier) {
     memset(table.slots, 0, sizeof table.slots);
     for (int i = 0; i < table.count; i++) {
-        if (table_is_sub(table.rows[i])) continue;
-        size_t slot = slot_of(str_of(table.rows[i]->name), multiplier);
+        if (table_is_sub(table.entries[i].command)) continue;
+        size_t slot = slot_of(table.entries[i].name, multiplier);
         if (table.slots[slot]) return false;
-        table.slots[slot] = table.rows[i];
+        table.slots[slot] = &table.entries[i];
     }
     table.multiplier = multiplier;
     return true;
@@ -63,22 +62,23 @@ static void add_option(void *arg, struct str token) {
     *options |= option_bit(token);
 }
 
-static void derive(int index) {
-    const struct command *row = table.rows[index];
-    struct derived *d = &table.derived[index];
+static void derive(struct table_entry *e) {
     struct err err;
-    if (syntax_parse(row->syntax, &table.arena, &d->syntax, &err) != OK) {
-        (void)fprintf(stderr, "command %s: %s\n", row->name, err.msg);
+    const char *name = e->command->name;
+    bool sub = table_is_sub(e->command);
+    if (syntax_parse(e->command->syntax, &table.arena, &e->syntax, &err) != OK) {
+        (void)fprintf(stderr, "command %s: %s\n", name, err.msg);
         abort(); /* a row is wrong: our mistake, seen at every start and by the unit test */
     }
-    int words = d->syntax.words + (table_is_sub(row) ? 2 : 1);
-    d->arity = syntax_is_open(&d->syntax) ? -words : words;
-    syntax_tokens(&d->syntax, add_option, &d->options);
-    if (!table_is_sub(row)) return;
-    int container = index;
-    while (table_is_sub(table.rows[container])) container--;
-    table.derived[container].subs++;
-    if (!table.rows[container]->run) table.derived[container].arity = -2;
+    int words = e->syntax.words + (sub ? 2 : 1);
+    e->arity = syntax_is_open(&e->syntax) ? -words : words;
+    e->name = str_of(sub ? strchr(name, '|') + 1 : name);
+    syntax_tokens(&e->syntax, add_option, &e->options);
+    if (!sub) return;
+    struct table_entry *container = e;
+    while (table_is_sub(container->command)) container--;
+    container->subs++;
+    if (!container->command->run) container->arity = -2;
 }
 
 static void build(void) {
@@ -87,8 +87,10 @@ static void build(void) {
     for (size_t s = 0; s < sizeof sets / sizeof *sets; s++) {
         for (int i = 0; i < sets[s]->count; i++) {
             ASSERT(table.count < COMMANDS_MAX);
-            table.rows[table.count] = &sets[s]->rows[i];
-            derive(table.count++);
+            struct table_entry *e = &table.entries[table.count];
+            e->command = &sets[s]->rows[i];
+            e->index = table.count++;
+            derive(e);
         }
     }
     uint64_t multiplier = 0x9e3779b97f4a7c15u;
@@ -97,32 +99,52 @@ static void build(void) {
         multiplier = multiplier * 6364136223846793005u + 1442695040888963407u;
         multiplier |= 1;
     }
+    atomic_store_explicit(&table.built, true, memory_order_release);
 }
 
-static void ready(void) {
-    (void)pthread_once(&table.once, build);
+static inline void ready(void) {
+    if (!atomic_load_explicit(&table.built, memory_order_acquire))
+        (void)pthread_once(&table.once, build);
 }
 
-const struct command *table_find(struct str name) {
+/* The name of a row has no upper-case letters. */
+static inline bool is_name(struct str sent, struct str name) {
+    if (sent.n != name.n) return false;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = sent.p[i];
+        if (c >= 'A' && c <= 'Z') c |= 0x20;
+        if (c != name.p[i]) return false;
+    }
+    return true;
+}
+
+const struct table_entry *table_lookup(struct str name) {
     ready();
     if (name.n == 0) return NULL;
-    const struct command *row = table.slots[slot_of(name, table.multiplier)];
-    return row && str_eq_nocase(name, str_of(row->name)) ? row : NULL;
+    const struct table_entry *e = table.slots[slot_of(name, table.multiplier)];
+    return e && is_name(name, e->name) ? e : NULL;
 }
 
-const struct command *table_find_sub(const struct command *container, struct str sub) {
-    int index = table_index(container);
-    size_t prefix = strlen(container->name) + 1;
-    for (int i = 1; i <= table.derived[index].subs; i++) {
-        const struct command *row = table.rows[index + i];
-        if (str_eq_nocase(sub, str_of(row->name + prefix))) return row;
+const struct table_entry *table_lookup_sub(const struct table_entry *container, struct str sub) {
+    for (int i = 1; i <= container->subs; i++) {
+        if (is_name(sub, container[i].name)) return &container[i];
     }
     return NULL;
 }
 
+const struct command *table_find(struct str name) {
+    const struct table_entry *e = table_lookup(name);
+    return e ? e->command : NULL;
+}
+
+const struct command *table_find_sub(const struct command *container, struct str sub) {
+    const struct table_entry *e = table_lookup_sub(&table.entries[table_index(container)], sub);
+    return e ? e->command : NULL;
+}
+
 const struct command *table_row(int index) {
     ready();
-    return index < table.count ? table.rows[index] : NULL;
+    return index < table.count ? table.entries[index].command : NULL;
 }
 
 int table_index(const struct command *command) {
@@ -139,7 +161,7 @@ int table_index(const struct command *command) {
 }
 
 bool table_is_container(const struct command *command) {
-    return table.derived[table_index(command)].subs > 0;
+    return table.entries[table_index(command)].subs > 0;
 }
 
 bool table_is_sub(const struct command *command) {
@@ -147,18 +169,17 @@ bool table_is_sub(const struct command *command) {
 }
 
 int table_arity(const struct command *command) {
-    return table.derived[table_index(command)].arity;
+    return table.entries[table_index(command)].arity;
 }
 
 bool table_arity_fits(const struct command *command, int argc) {
-    int arity = table_arity(command);
-    return arity > 0 ? argc == arity : argc >= -arity;
+    return table_entry_fits(&table.entries[table_index(command)], argc);
 }
 
 uint32_t table_options(const struct command *command) {
-    return table.derived[table_index(command)].options;
+    return table.entries[table_index(command)].options;
 }
 
 const struct argument *table_syntax(const struct command *command) {
-    return &table.derived[table_index(command)].syntax;
+    return &table.entries[table_index(command)].syntax;
 }

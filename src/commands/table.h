@@ -64,21 +64,35 @@ struct command {
 
 enum { COMMANDS_MAX = 128 }; /* rows in all; more are refused at start */
 
-/* By name, ASCII case ignored: NULL for none. For a container *ret_sub is the row of argv[1], NULL
- * when it is unknown. */
+/* What is derived from a row. */
+struct table_entry {
+    const struct command *command;
+    struct str name;
+    int index;        /* 0 .. COMMANDS_MAX - 1 */
+    int arity;        /* as Redis: positive exact, negative at least */
+    int subs;         /* how many rows that follow are its subcommands */
+    uint32_t options; /* bits of enum option (options.h) that the syntax names */
+    struct argument syntax;
+};
+
+/* By name, ASCII case ignored: NULL for none. Top-level commands; subcommands of a container. */
+const struct table_entry *table_lookup(struct str name);
+const struct table_entry *table_lookup_sub(const struct table_entry *container, struct str sub);
+static inline bool table_entry_fits(const struct table_entry *e, int argc) {
+    return e->arity > 0 ? argc == e->arity : argc >= -e->arity;
+}
+
+/* The same for those who have rows. */
 const struct command *table_find(struct str name);
 const struct command *table_find_sub(const struct command *container, struct str sub);
 const struct command *
 table_row(int index); /* NULL past the end; containers are followed by their subcommands */
-int table_index(const struct command *command); /* the other way round: 0 .. COMMANDS_MAX - 1 */
+int table_index(const struct command *command); /* the other way round */
 bool table_is_container(const struct command *command);
 bool table_is_sub(const struct command *command);
-/* As Redis: positive exact, negative at least. */
 int table_arity(const struct command *command);
 bool table_arity_fits(const struct command *command, int argc);
-/* The bits of enum option (options.h) that the syntax names. */
 uint32_t table_options(const struct command *command);
-/* The syntax line, parsed. */
 const struct argument *table_syntax(const struct command *command);
 
 /* Where the rows stand. */

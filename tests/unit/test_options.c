@@ -31,9 +31,10 @@ static struct line split(const char *text) {
 }
 
 static enum status parse(const struct line *line, int from, struct options *ret, struct err *err) {
+    const struct table_entry *entry = table_lookup(line->argv[0]);
+    assert_non_null(entry);
     struct call call = {
-        .command = table_find(line->argv[0]), .argc = line->argc, .argv = line->argv};
-    assert_non_null(call.command);
+        .command = entry->command, .entry = entry, .argc = line->argc, .argv = line->argv};
     return options_parse(&call, from, ret, err);
 }
 
