@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 enum { SHARDS = 32, TAG_HEAD = -1, TAG_TIMELINE = -2, READS_MAX = 3, GHOSTS_MIN = 256 };
+enum { LINE_BYTES = 64, PREFETCH_BYTES = 2048 };
 
 /* The instants of ov first_ov, first_ov + 1, ... */
 struct timeline {
@@ -218,12 +219,23 @@ static void slot_set_version(struct shard *s, struct slot *slot, struct version 
     version_unref(dropped);
 }
 
+/* The reader will copy the document: its lines are asked for at once, instead of one after the
+ * other, which halves the price of a version that lies in memory but in no processor's cache. */
+static void prefetch_version(const struct slot *slot) {
+    const char *p = (const char *)slot->version;
+    int64_t bytes = slot->bytes < PREFETCH_BYTES ? slot->bytes : PREFETCH_BYTES;
+    for (int64_t at = 0; at < bytes; at += LINE_BYTES) __builtin_prefetch(p + at);
+}
+
 static bool find_version(struct cache *c, struct cache_item item, int64_t tag,
                          struct version **ret) {
     struct shard *s = shard_of(c, item, tag);
     pthread_mutex_lock(&s->lock);
     struct slot *slot = shard_read(s, item, tag);
-    if (slot) *ret = version_ref(slot->version);
+    if (slot) {
+        prefetch_version(slot);
+        *ret = version_ref(slot->version);
+    }
     pthread_mutex_unlock(&s->lock);
     return slot != NULL;
 }
@@ -237,17 +249,18 @@ bool cache_version(struct cache *c, struct cache_item item, int64_t ov, struct v
     return find_version(c, item, ov, ret);
 }
 
-/* The greatest index with at_ms <= at, -1 for none. */
+/* The greatest ov with at_ms <= at, -1 for none. Written so that the compiler makes no branch of the
+ * comparison: half of thirteen of them would be guessed wrong. */
 static int64_t timeline_find(const struct timeline *t, int64_t at_ms) {
-    int low = 0, high = t->count;
-    while (low < high) {
-        int middle = low + (high - low) / 2;
-        if (t->at_ms[middle] <= at_ms)
-            low = middle + 1;
-        else
-            high = middle;
+    const int64_t *base = t->at_ms;
+    size_t left = (size_t)t->count;
+    while (left > 1) {
+        size_t half = left / 2;
+        base += base[half - 1] <= at_ms ? half : 0;
+        left -= half;
     }
-    return low == 0 ? -1 : t->first_ov + low - 1;
+    int64_t upto = base - t->at_ms + (*base <= at_ms);
+    return upto == 0 ? -1 : t->first_ov + upto - 1;
 }
 
 bool cache_instant(struct cache *c, struct cache_item item, int64_t at_ms, int64_t *ret_ov) {
