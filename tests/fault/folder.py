@@ -19,6 +19,9 @@ POINTS = {"group-taken": 120, "group-planned": 120, "blob-temp": 60, "blob-write
           "file-write": 900, "file-fsync": 120, "malloc": 12000, "checkpoint": 2, "reply": 1500}
 AT_START = {"sqlite-step": 60, "file-write": 30, "file-fsync": 6, "malloc": 2000,
             "sqlite-read": 20, "checkpoint": 2}
+# Where a thread is held for a while, so that all others come to see what is half done.
+HOLDS = {"group-planned": 20, "swapped": 20, "file-write": 200, "file-fsync": 20, "committed": 20,
+         "published": 20, "blobs-put": 10, "sqlite-step": 500, "sqlite-read": 300}
 LOAD_S = 0.2
 RESTS = (Closed, ConnectionError, TimeoutError)
 
@@ -78,8 +81,8 @@ class Folder:
         return max(1, round(most ** self.rng.random()))
 
     def run(self, mode):
-        """One cycle: load until the server is dead (mode: a fault point or "moment", or "stop"),
-        then everything is checked on the restarted server."""
+        """One cycle: load until the server is dead (mode: a fault point, "hold" and a point,
+        "moment", or "stop"), then everything is checked on the restarted server."""
         self.cycle += 1
         load = Load(self.server.port, self.ledger, self.rng, self.cycle)
         seconds = LOAD_S if mode != "checkpoint" else 1.6
@@ -88,6 +91,8 @@ class Folder:
                 self.control.ok("DEBUG", "FAULT", mode, "kill", str(self.nth(POINTS[mode])))
                 if load.run(seconds):
                     self.ended(mode)
+            elif mode.startswith("hold "):
+                self.hold(load, mode[5:])
             elif mode == "stop":
                 load.run(self.rng.random() * LOAD_S)
                 self.server.process.send_signal(signal.SIGTERM)
@@ -104,6 +109,16 @@ class Folder:
             load.close()
             self.control.close()
         self.recover()
+
+    def hold(self, load, point):
+        """A thread is held at a point while the load goes on; then the kill, or first it goes on."""
+        self.control.ok("DEBUG", "FAULT", point, "hold", str(self.nth(HOLDS[point])))
+        load.run(self.rng.choice([0.05, 0.1]))
+        if self.rng.random() < 0.5:
+            self.control.ok("DEBUG", "FAULT", point, "off")
+            load.run(self.rng.random() * 0.06)
+        self.server.kill()
+        self.killed("while held at " + point)
 
     def ended(self, mode):
         status = self.server.wait()

@@ -26,15 +26,17 @@ class Conn:
 
 
 class Load:
-    """roles: hot, cold, reader. `pulse`: called between events, True ends the load."""
+    """Roles: hot and cold write; heads and many read heads, versions read old versions, past asks
+    as-of. Readers of one kind each: who waits for a commit must not keep the others from seeing."""
 
-    def __init__(self, port, ledger, rng, cycle, connections=10):
+    def __init__(self, port, ledger, rng, cycle, connections=12):
         self.ledger, self.rng, self.cycle = ledger, rng, cycle
         self.count = 0
         self.reads_may_fail = False  # while the store fails at reading: TRYAGAIN or BACKEND
         self.selector = selectors.DefaultSelector()
         self.conns = []
-        roles = ["hot", "hot", "cold", "hot", "cold", "reader", "cold", "cold", "reader", "hot"]
+        roles = ["hot", "hot", "cold", "hot", "cold", "heads", "cold", "cold", "past", "hot", "many",
+                 "versions"]
         for i in range(connections):
             conn = Conn(port, roles[i % len(roles)])
             self.conns.append(conn)
@@ -116,7 +118,7 @@ class Load:
         size = self.rng.choice([1, 1, 1, 2, 3, 8, 20])
         parts = []
         for _ in range(size):
-            make = self.read if conn.role == "reader" else self.write
+            make = self.write if conn.role in ("hot", "cold") else self.read
             args, handler, what = make(conn.role)
             parts.append(encode(args))
             conn.waiting.append((handler, what))
@@ -227,18 +229,18 @@ class Load:
     def read(self, role):
         key = self.key("hot" if self.rng.random() < 0.5 else "cold")
         item = self.ledger.item(key)
-        r = self.rng.random()
-        if r < 0.35:
+        if role == "heads":
             return ["CHRONOS.GET", key, "META", "DELETED"], self.got, [(key, self.floor(item))]
-        if r < 0.5:
+        if role == "many":
             keys = [key] + ["cold:%d" % self.rng.randrange(40) for _ in range(3)]
             what = [(k, self.floor(self.ledger.item(k))) for k in keys]
             return ["CHRONOS.MGET", "4"] + keys + ["META", "DELETED"], self.got_many, what
-        if r < 0.65 and item.max_ov >= 0:
-            ov = self.rng.randrange(item.max_ov + 1)
-            return ["CHRONOS.GETVERSION", key, str(ov), "META", "DELETED"], self.got, [(key, ov)]
-        if r < 0.75:
+        if role == "versions" and self.rng.random() < 0.3:
             return ["CHRONOS.HISTORY", key, "REV", "COUNT", "3", "DOCS"], self.got_rows, key
+        if role == "versions":
+            ov, floor = self.rng.randrange(max(1, item.max_ov + 1)), self.floor(item)
+            return ["CHRONOS.GETVERSION", key, str(ov), "META", "DELETED"], self.got, \
+                [(key, ov if ov <= floor else -1)]
         at = now_ms() - self.rng.choice([0, 0, 0, 1, 1, 2, 5, 30])
         return ["CHRONOS.GETASOF", key, str(at), "META"], self.got_as_of, (key, at)
 

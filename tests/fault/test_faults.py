@@ -335,8 +335,8 @@ class Full(Failing):
             n += 1
             ensure(n < 20000, "the disk does not become full")
             mark = "f%d.%d" % (self.cycle, n)
-            doc = b'{"w":"%s","pad":"%s"}' % (mark.encode(), b"p" * self.rng.choice([100, 1000,
-                                                                                     9000]))
+            size = self.rng.choice([100, 1900, 1900, 1900, 9000])
+            doc = b'{"w":"%s","pad":"%s"}' % (mark.encode(), b"p" * size)
             write = Write("update", "full:%d" % (n % 50), [
                 "CHRONOS.UPDATE", "full:%d" % (n % 50), doc, "UPSERT", "REASON", mark], mark, doc)
             self.ledger.send(write, now_ms())
