@@ -216,6 +216,19 @@ static void info_commandstats(struct info *i) {
     }
 }
 
+static void info_latencystats(struct info *i) {
+    const struct stats *stats = i->app->stats;
+    for (int n = 0; table_row(n); n++) {
+        struct command_stats s;
+        stats_of(stats, n, &s);
+        if (s.calls == 0) continue;
+        buf_printf(i->out, "latency_percentiles_usec_%s:p50=%lld,p99=%lld,p99.9=%lld\r\n",
+                   table_row(n)->name, (long long)stats_percentile(stats, n, 500),
+                   (long long)stats_percentile(stats, n, 990),
+                   (long long)stats_percentile(stats, n, 999));
+    }
+}
+
 /* Two statuses have the word ERR: they are one line. */
 static void info_errorstats(struct info *i) {
     const struct stats *stats = i->app->stats;
@@ -289,6 +302,7 @@ static const struct section {
     {"Modules", info_modules, true},
     {"Commandstats", info_commandstats, false},
     {"Errorstats", info_errorstats, true},
+    {"Latencystats", info_latencystats, false},
     {"Cluster", info_cluster, true},
     {"Keyspace", info_keyspace, true},
     {"Chronos", info_chronos, true},

@@ -143,6 +143,12 @@ static enum verdict reject(struct app *app, struct reply *reply, const struct ta
     return VERDICT_DONE;
 }
 
+/* A sample stands for the requests between it and the next. */
+static void note_sample(struct call *call, int64_t began_us) {
+    stats_time(call->app->stats, STATS_REACTOR, call->entry->index, clock_mono_us() - began_us,
+               SAMPLE_EVERY);
+}
+
 static enum verdict run_here(struct call *call) {
     struct app *app = call->app;
     size_t mark = call->reply->out->len;
@@ -151,8 +157,8 @@ static enum verdict run_here(struct call *call) {
     int64_t began_us = sampled ? clock_mono_us() : 0;
     enum status s = call->command->run(call, &err);
     if (s != OK) write_failure(call->reply, mark, call->command, &err);
-    int64_t usec = sampled ? (clock_mono_us() - began_us) * SAMPLE_EVERY : 0;
-    stats_call(app->stats, STATS_REACTOR, call->entry->index, usec, s);
+    if (sampled) note_sample(call, began_us);
+    stats_call(app->stats, STATS_REACTOR, call->entry->index, s);
     arena_reset(&app->arena);
     return call->session->closing ? VERDICT_CLOSE : VERDICT_DONE;
 }
@@ -168,8 +174,8 @@ static enum verdict try_cache(struct call *call) {
         buf_cut(call->reply->out, mark);
         return VERDICT_WORKER;
     }
-    int64_t usec = sampled ? (clock_mono_us() - began_us) * SAMPLE_EVERY : 0;
-    stats_call(app->stats, STATS_REACTOR, call->entry->index, usec, OK);
+    if (sampled) note_sample(call, began_us);
+    stats_call(app->stats, STATS_REACTOR, call->entry->index, OK);
     return VERDICT_DONE;
 }
 
@@ -242,7 +248,8 @@ static void run_one(struct run *run, struct engine_worker *worker, const struct 
         int64_t began_us = clock_mono_us();
         s = entry->command->run(&call, err);
         if (s != OK) write_failure(&reply, mark, entry->command, err);
-        stats_call(run->app->stats, STATS_WORKER, entry->index, clock_mono_us() - began_us, s);
+        stats_time(run->app->stats, STATS_WORKER, entry->index, clock_mono_us() - began_us, 1);
+        stats_call(run->app->stats, STATS_WORKER, entry->index, s);
     }
     request_done(run->batch, mark);
 }
@@ -316,7 +323,7 @@ static enum status answer_one(struct call *call, const struct run *run, const st
 /* Answers what waited for the set, in order. */
 static void answer_writes(struct run *run) {
     struct batch *batch = run->batch;
-    int64_t usec = (clock_mono_us() - run->began_us) / run->pending_count;
+    int64_t usec = clock_mono_us() - run->began_us; /* each waited for the whole set */
     for (int i = 0; i < run->pending_count; i++) {
         struct pending *p = &run->pending[i];
         struct reply reply;
@@ -329,10 +336,12 @@ static void answer_writes(struct run *run) {
             write_failure(&reply, mark, p->entry->command, &err);
         else if (s != OK)
             reply_error(&reply, &err);
-        if (p->rejected)
+        if (p->rejected) {
             stats_reject(run->app->stats, STATS_WORKER, index_of(p->entry), s);
-        else
-            stats_call(run->app->stats, STATS_WORKER, p->entry->index, usec, s);
+        } else {
+            stats_time(run->app->stats, STATS_WORKER, p->entry->index, usec, 1);
+            stats_call(run->app->stats, STATS_WORKER, p->entry->index, s);
+        }
         request_done(batch, mark);
     }
 }

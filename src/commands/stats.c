@@ -9,8 +9,13 @@
 #include "base/metrics.h"
 #include "commands/table.h"
 
+/* Times are counted in buckets of a quarter of an octave: 0 1 2 3 4 5 6 7 8-9 10-11 12-13 14-15
+ * 16-19 ... up to the last, which takes all that is longer. */
+enum { QUARTERS = 4, BUCKETS = 104 };
+
 struct counters {
     _Atomic int64_t calls, usec, rejected, failed;
+    _Atomic int64_t times[BUCKETS];
 };
 
 struct side {
@@ -47,6 +52,8 @@ void stats_reset(struct stats *s) {
             atomic_store_explicit(&c->usec, 0, memory_order_relaxed);
             atomic_store_explicit(&c->rejected, 0, memory_order_relaxed);
             atomic_store_explicit(&c->failed, 0, memory_order_relaxed);
+            for (int b = 0; b < BUCKETS; b++)
+                atomic_store_explicit(&c->times[b], 0, memory_order_relaxed);
         }
         for (int i = 0; i < STATUS_COUNT; i++)
             atomic_store_explicit(&s->sides[side].errors[i], 0, memory_order_relaxed);
@@ -59,14 +66,32 @@ void stats_error(struct stats *s, enum stats_side side, enum status status) {
     metric_add(METRIC_ERRORS, 1);
 }
 
-void stats_call(struct stats *s, enum stats_side side, int index, int64_t usec,
-                enum status status) {
+void stats_call(struct stats *s, enum stats_side side, int index, enum status status) {
     struct counters *c = &s->sides[side].commands[index];
     add(side, &c->calls, 1);
-    if (usec) add(side, &c->usec, usec);
     if (status == OK) return;
     add(side, &c->failed, 1);
     stats_error(s, side, status);
+}
+
+static int bucket_of(int64_t usec) {
+    if (usec < QUARTERS) return usec < 0 ? 0 : (int)usec;
+    int octave = 63 - __builtin_clzll((unsigned long long)usec);
+    int bucket = QUARTERS * (octave - 1) + (int)(usec >> (octave - 2) & (QUARTERS - 1));
+    return bucket < BUCKETS ? bucket : BUCKETS - 1;
+}
+
+/* The longest time in a bucket. */
+static int64_t bucket_end(int bucket) {
+    if (++bucket < QUARTERS) return bucket - 1;
+    int octave = bucket / QUARTERS + 1;
+    return ((int64_t)(QUARTERS + bucket % QUARTERS) << (octave - 2)) - 1;
+}
+
+void stats_time(struct stats *s, enum stats_side side, int index, int64_t usec, int64_t times) {
+    struct counters *c = &s->sides[side].commands[index];
+    add(side, &c->usec, usec * times);
+    add(side, &c->times[bucket_of(usec)], times);
 }
 
 void stats_reject(struct stats *s, enum stats_side side, int index, enum status status) {
@@ -83,6 +108,20 @@ void stats_of(const struct stats *s, int index, struct command_stats *ret) {
         ret->rejected += get(&c->rejected);
         ret->failed += get(&c->failed);
     }
+}
+
+int64_t stats_percentile(const struct stats *s, int index, int per_mille) {
+    int64_t times[BUCKETS], all = 0, passed = 0;
+    for (int b = 0; b < BUCKETS; b++) {
+        times[b] = get(&s->sides[STATS_REACTOR].commands[index].times[b]) +
+                   get(&s->sides[STATS_WORKER].commands[index].times[b]);
+        all += times[b];
+    }
+    for (int b = 0; b < BUCKETS && all > 0; b++) {
+        passed += times[b];
+        if (passed * 1000 >= all * per_mille) return bucket_end(b);
+    }
+    return 0;
 }
 
 int64_t stats_errors(const struct stats *s, enum status status) {

@@ -153,6 +153,7 @@ const struct step steps_server[] = {
     {"info commandstats cluster",
      "~'# Commandstats\r\n*cmdstat_info:calls=*usec_per_call=*# Cluster\r\n*'"},
     {"info everything", "~'*# Commandstats*'"},
+    {"info latencystats", "~'*latency_percentiles_usec_set:p50=*,p99=*,p99.9=*'"},
     {"info all", "~'*# Commandstats*'"},
     {"info default", "~'# Server*# Chronos*'"},
     {"set i:1 {}", "+OK"},
