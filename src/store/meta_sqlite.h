@@ -142,7 +142,8 @@ MUST_CHECK enum status item_heads(struct conn *c, int64_t coll, struct str after
 MUST_CHECK enum status index_load(struct sqlite_store *s, struct err *err);
 /* Under the gate, inside a write transaction: writes at most `count` of the recent entries. */
 MUST_CHECK enum status index_slice(struct sqlite_store *s, int count, struct err *err);
-/* Writes all of them, in transactions of its own. What fails is tried again later. */
+/* Writes all of them, in transactions of its own, for a second at most: in the maintenance thread,
+ * or when it has ended. What is left is tried again later. */
 void index_rest(struct sqlite_store *s);
 
 /* meta_sqlite_read.c */
@@ -163,6 +164,7 @@ void queue_tick(struct sqlite_store *s);
 
 /* meta_sqlite_wal.c: the write-ahead log's length, checkpoints, the maintenance thread. */
 MUST_CHECK enum status wal_open(struct sqlite_store *s, struct err *err);
+void maintenance_wake(struct sqlite_store *s);
 void wal_close(struct sqlite_store *s);     /* stops the thread, brings the log to an end */
 void wal_committed(struct sqlite_store *s); /* after a commit: wakes the thread when it is long */
 bool wal_is_full(struct sqlite_store *s);   /* so long that writes are refused */

@@ -27,9 +27,9 @@ static const char *const sql[STMT_COUNT] = {
     [STMT_VERSION] = "SELECT " VERSION_COLUMNS " FROM version WHERE row = ?1",
     [STMT_VERSION_DOC] = "SELECT " VERSION_COLUMNS ", doc FROM version WHERE row = ?1",
     [STMT_DOC] = "SELECT doc FROM version WHERE row = ?1",
-    [STMT_SCAN] = "SELECT row, coll, cv FROM version WHERE row > ?1 ORDER BY row",
+    [STMT_SCAN] = "SELECT row, coll, cv FROM version WHERE row > ?1 AND row <= ?2 ORDER BY row",
     [STMT_OUTBOX] = "SELECT row, coll FROM version INDEXED BY version_outbox WHERE state = 0 "
-                    "AND row > ?1 ORDER BY row",
+                    "AND row > ?1 AND row <= ?2 ORDER BY row",
     [STMT_OP_FIND] = "SELECT request, key, at, expires, answer FROM op "
                      "WHERE database = ?1 AND op_id = ?2 AND expires > ?3",
     [STMT_BEGIN_WRITE] = "BEGIN IMMEDIATE",

@@ -11,11 +11,13 @@
  * There is no index on instants: `at` never decreases along ov, so the version as of an instant is
  * found by halving the range of ovs.
  */
+#include "base/clock.h"
 #include "store/meta_sqlite_recent.h"
 
 enum {
-    REST_SLICE = 2048, /* entries of one transaction when nobody writes */
-    REST_TURNS = 256,  /* of them at once: a long reader keeps the last ones back */
+    REST_SLICE = 512, /* entries of one transaction when nobody writes */
+    REST_TIME_MS =
+        1000, /* no longer at once: what is left is read again at open, or written later */
 };
 
 static sqlite3_stmt *item_stmt(struct conn *c, enum stmt which, int64_t coll, struct str id) {
@@ -181,9 +183,8 @@ enum status index_load(struct sqlite_store *s, struct err *err) {
                                .ov = sqlite3_column_int64(q, 3),
                                .at_ms = sqlite3_column_int64(q, 4),
                                .deleted = sqlite3_column_int(q, 5) != 0};
-        recent_pend(s->recent, sqlite3_column_int64(q, 1), column_str(q, 2), &e);
+        recent_load(s->recent, sqlite3_column_int64(q, 1), column_str(q, 2), &e);
     }
-    recent_commit(s->recent);
     s->visible_row = s->row;
     enum status st = rc == SQLITE_DONE ? OK : conn_fail(&s->writer, rc, err);
     sqlite3_finalize(q);
@@ -203,7 +204,7 @@ static enum status write_entry(void *arg, int64_t coll, struct str id, const str
 
 enum status index_slice(struct sqlite_store *s, int count, struct err *err) {
     int64_t row;
-    recent_turn(s->recent, false);
+    if (recent_turn(s->recent, false)) maintenance_wake(s);
     enum status st = recent_slice(s->recent, count, write_entry, &s->writer, &row, err);
     if (st != OK || row == 0) return st;
     sqlite3_bind_int64(s->writer.stmts[STMT_INDEXED], 1, row);
@@ -213,7 +214,7 @@ enum status index_slice(struct sqlite_store *s, int count, struct err *err) {
 static enum status rest_slice(struct sqlite_store *s) {
     enum status st = write_begin(s, NULL);
     if (st != OK) return st;
-    recent_turn(s->recent, true);
+    if (recent_turn(s->recent, true)) recent_sort(s->recent);
     st = index_slice(s, REST_SLICE, NULL);
     if (st == OK) {
         st = write_commit(s, NULL);
@@ -226,8 +227,10 @@ static enum status rest_slice(struct sqlite_store *s) {
 }
 
 void index_rest(struct sqlite_store *s) {
+    int64_t until_us = clock_mono_us() + REST_TIME_MS * INT64_C(1000);
+    recent_sort(s->recent);
     enum status st = OK;
-    for (int i = 0; st == OK && i < REST_TURNS && !recent_is_empty(s->recent); i++) {
+    while (st == OK && !recent_is_empty(s->recent) && clock_mono_us() < until_us) {
         st = rest_slice(s);
     }
 }

@@ -22,7 +22,9 @@ static enum status call_begin(struct meta_session *s, struct err *err) {
 static enum status call_end(struct meta_session *s, enum status st, struct err *err) {
     s->conn.deadline_us = 0;
     if (s->held) return st;
-    if (st == OK) st = conn_run(&s->conn, STMT_COMMIT, err);
+    /* A call that failed within a snapshot may have ended its transaction. */
+    bool over = sqlite3_get_autocommit(s->conn.db) != 0;
+    if (st == OK && !over) st = conn_run(&s->conn, STMT_COMMIT, err);
     if (st != OK) conn_rollback(&s->conn);
     recent_reader_end(s->reader);
     return st;
@@ -383,6 +385,7 @@ static enum status sqlite_scan(struct meta_session *s, const struct meta_coll *c
     enum status st = call_begin(s, err);
     sqlite3_stmt *q = s->conn.stmts[STMT_SCAN];
     sqlite3_bind_int64(q, 1, row);
+    sqlite3_bind_int64(q, 2, s->conn.last_row);
     while (st == OK && count < scan->limit) {
         st = walk_step(&s->conn, q, &row, err);
         if (st != OK || row == 0) break;
@@ -412,6 +415,7 @@ static enum status sqlite_outbox(struct meta_session *s, struct str database, in
     enum status st = call_begin(s, err);
     sqlite3_stmt *q = s->conn.stmts[STMT_OUTBOX];
     sqlite3_bind_int64(q, 1, after_row);
+    sqlite3_bind_int64(q, 2, s->conn.last_row);
     while (st == OK && count < limit) {
         int64_t row = 0;
         st = walk_step(&s->conn, q, &row, err);

@@ -1,11 +1,19 @@
 /*
- * Three maps of the same shape: what the group in flight adds, what gathers, and what is being written.
+ * Three maps of the same shape: what the group in flight adds, what gathers, and what is being
+ * written. Point look-ups are by hash; what needs an order makes it: the writing sorts once, a
+ * listing picks the least ids that it has room for.
  */
 #include "store/meta_sqlite_recent.h"
 
 #include <stdatomic.h>
 
-enum { PENDING_BUCKETS = 512, RECENT_BUCKETS = 16384 };
+enum {
+    PENDING_BUCKETS = 512,
+    RECENT_BUCKETS = 16384,
+    LOOK_BATCH = 512, /* items that a listing looks at before it lets others have the lock */
+};
+
+enum old_stage { OLD_EMPTY, OLD_UNSORTED, OLD_SORTED, OLD_COMPLETE };
 
 /* An item's entries, in order of ov. Everything lies in its map's arena. */
 struct recent_item {
@@ -35,17 +43,18 @@ struct recent {
     int64_t turn;       /* entries that gather before they are written */
     struct map pending; /* under the gate */
 
-    pthread_mutex_t lock; /* of young, old and readers */
+    pthread_mutex_t lock; /* of young, old, its stage, and readers */
     struct map young, old;
+    enum old_stage stage;
     struct recent_reader *readers;
     _Atomic uint64_t epoch;    /* counts the times that the table became complete */
     _Atomic int64_t unwritten; /* entries that the table does not have, durably */
 
     /* Writing `old`: under the gate. */
-    struct recent_item **sorted; /* its items; NULL: there is nothing to write */
+    struct recent_item **sorted; /* its items; set by recent_sort */
     int item, entry;             /* what is durable: entries before these */
     int slice_item, slice_entry; /* the same, with the slice that is under way */
-    uint64_t complete;           /* the epoch from which on `old` is not needed; 0: it still is */
+    uint64_t complete;           /* the epoch from which on `old` is not needed */
 };
 
 /* ---- maps ---- */
@@ -172,6 +181,11 @@ void recent_pend(struct recent *r, int64_t coll, struct str id, const struct ite
     map_add(&r->pending, coll, id, e);
 }
 
+void recent_load(struct recent *r, int64_t coll, struct str id, const struct item_entry *e) {
+    map_add(&r->young, coll, id, e);
+    atomic_fetch_add(&r->unwritten, 1);
+}
+
 void recent_abort(struct recent *r) {
     if (r->pending.entries > 0) map_clear(&r->pending);
 }
@@ -225,38 +239,94 @@ int recent_range(struct recent *r, const struct recent_view *v, int64_t from_ov,
     return count;
 }
 
-static int head_order(const void *a, const void *b) {
-    const struct recent_head *x = a, *y = b;
-    int order = str_cmp(x->id, y->id);
-    if (order != 0) return order;
-    return x->head.ov > y->head.ov ? -1 : x->head.ov < y->head.ov; /* the newer one first */
+/* Listings. */
+
+/* A heap of the least ids found so far, the greatest of them on top. */
+struct least {
+    struct recent_head *heads;
+    int count, limit;
+};
+
+static void least_sift(struct least *l, int at) {
+    while (true) {
+        int top = at;
+        for (int child = 2 * at + 1; child <= 2 * at + 2 && child < l->count; child++) {
+            if (str_cmp(l->heads[child].id, l->heads[top].id) > 0) top = child;
+        }
+        if (top == at) return;
+        struct recent_head head = l->heads[at];
+        l->heads[at] = l->heads[top];
+        l->heads[top] = head;
+        at = top;
+    }
 }
 
-static int collect_heads(const struct map *m, const struct recent_view *v,
-                         struct recent_head *heads, int count) {
-    for (const struct recent_item *item = m->items; item != NULL; item = item->next) {
-        if (item->coll != v->coll || str_cmp(item->id, v->id) <= 0) continue;
-        const struct item_entry *e = entry_upto(item, item->count, v->last_row);
-        if (e != NULL) heads[count++] = (struct recent_head){item->id, *e};
+static void least_add(struct least *l, const struct recent_head *head) {
+    if (l->count == l->limit) {
+        l->heads[0] = *head;
+        least_sift(l, 0);
+        return;
     }
-    return count;
+    int at = l->count++;
+    l->heads[at] = *head;
+    for (int up = (at - 1) / 2; at > 0 && str_cmp(l->heads[up].id, l->heads[at].id) < 0;
+         at = up, up = (at - 1) / 2) {
+        struct recent_head swap = l->heads[up];
+        l->heads[up] = l->heads[at];
+        l->heads[at] = swap;
+    }
+}
+
+/* Under the lock: only the writer changes an item, and only under it. */
+static void least_consider(struct least *l, const struct recent_view *v,
+                           const struct recent_item *item) {
+    if (item->coll != v->coll || str_cmp(item->id, v->id) <= 0) return;
+    if (l->count == l->limit && str_cmp(item->id, l->heads[0].id) >= 0) return;
+    const struct item_entry *e = entry_upto(item, item->count, v->last_row);
+    if (e != NULL) least_add(l, &(struct recent_head){item->id, *e});
+}
+
+static int head_order(const void *a, const void *b) {
+    const struct recent_head *x = a, *y = b;
+    return str_cmp(x->id, y->id);
+}
+
+/* The least ids of a map, sorted. Its items stay where they are while a reader has begun, so that
+ * the lock can be let go of in between. */
+static void least_of(struct recent *r, const struct recent_item *item, const struct recent_view *v,
+                     struct least *l) {
+    while (item != NULL) {
+        pthread_mutex_lock(&r->lock);
+        for (int i = 0; i < LOOK_BATCH && item != NULL; i++, item = item->next) {
+            least_consider(l, v, item);
+        }
+        pthread_mutex_unlock(&r->lock);
+    }
+    qsort(l->heads, (size_t)l->count, sizeof *l->heads, head_order);
 }
 
 int recent_heads(struct recent *r, const struct recent_view *v, struct arena *arena,
                  struct recent_head *ret, int limit) {
+    if (limit <= 0) return 0;
     pthread_mutex_lock(&r->lock);
-    size_t room = (size_t)(r->young.item_count + r->old.item_count);
-    struct recent_head *all = xcalloc(room + 1, sizeof *all);
-    int found = collect_heads(&r->young, v, all, 0);
-    found = collect_heads(&r->old, v, all, found);
-    qsort(all, (size_t)found, sizeof *all, head_order);
-    int count = 0;
-    for (int i = 0; i < found && count < limit; i++) {
-        if (i > 0 && str_eq(all[i].id, all[i - 1].id)) continue;
-        ret[count++] = (struct recent_head){arena_dup(arena, all[i].id), all[i].head};
-    }
+    const struct recent_item *young_items = r->young.items, *old_items = r->old.items;
     pthread_mutex_unlock(&r->lock);
-    free(all);
+    if (young_items == NULL && old_items == NULL) return 0;
+    struct recent_head *room = arena_alloc(arena, 2 * (size_t)limit * sizeof *room);
+    struct least young = {.heads = room, .limit = limit};
+    struct least old = {.heads = room + limit, .limit = limit};
+    least_of(r, young_items, v, &young);
+    least_of(r, old_items, v, &old);
+    int count = 0;
+    for (int y = 0, o = 0; count < limit && (y < young.count || o < old.count); count++) {
+        int order = o == old.count     ? -1
+                    : y == young.count ? 1
+                                       : str_cmp(young.heads[y].id, old.heads[o].id);
+        ret[count] = order <= 0 ? young.heads[y] : old.heads[o]; /* the young one is newer */
+        ret[count].id = arena_dup(arena, ret[count].id);
+        y += order <= 0;
+        o += order >= 0;
+    }
     return count;
 }
 
@@ -278,27 +348,47 @@ static bool readers_passed(const struct recent *r) {
     return true;
 }
 
-void recent_turn(struct recent *r, bool idle) {
+bool recent_turn(struct recent *r, bool idle) {
     pthread_mutex_lock(&r->lock);
-    if (r->complete != 0 && readers_passed(r)) {
+    if (r->stage == OLD_COMPLETE && readers_passed(r)) {
         map_clear(&r->old);
-        r->complete = 0;
+        r->stage = OLD_EMPTY;
     }
-    bool turn = r->old.entries == 0 && r->young.entries >= (idle ? 1 : r->turn);
+    bool turn = r->stage == OLD_EMPTY && r->young.entries >= (idle ? 1 : r->turn);
     if (turn) {
         struct map empty = r->old;
         r->old = r->young;
         r->young = empty;
+        r->stage = OLD_UNSORTED;
     }
     pthread_mutex_unlock(&r->lock);
-    if (!turn) return;
-    r->sorted = xcalloc((size_t)r->old.item_count, sizeof(struct recent_item *));
+    return turn;
+}
+
+void recent_sort(struct recent *r) {
+    pthread_mutex_lock(&r->lock);
+    bool unsorted = r->stage == OLD_UNSORTED;
+    pthread_mutex_unlock(&r->lock);
+    if (!unsorted) return;
+    /* Nobody changes `old` in this stage. */
+    struct recent_item **sorted = xcalloc((size_t)r->old.item_count, sizeof(struct recent_item *));
     int count = 0;
     for (struct recent_item *item = r->old.items; item != NULL; item = item->next) {
-        r->sorted[count++] = item;
+        sorted[count++] = item;
     }
-    qsort(r->sorted, (size_t)count, sizeof(struct recent_item *), item_order);
+    qsort(sorted, (size_t)count, sizeof(struct recent_item *), item_order);
+    pthread_mutex_lock(&r->lock);
+    r->sorted = sorted;
     r->item = r->entry = r->slice_item = r->slice_entry = 0;
+    r->stage = OLD_SORTED;
+    pthread_mutex_unlock(&r->lock);
+}
+
+static bool is_sorted(struct recent *r) {
+    pthread_mutex_lock(&r->lock);
+    bool sorted = r->stage == OLD_SORTED;
+    pthread_mutex_unlock(&r->lock);
+    return sorted;
 }
 
 enum status recent_slice(struct recent *r, int count,
@@ -306,7 +396,7 @@ enum status recent_slice(struct recent *r, int count,
                                            const struct item_entry *e, struct err *err),
                          void *arg, int64_t *ret_row, struct err *err) {
     *ret_row = 0;
-    if (r->sorted == NULL) return OK;
+    if (!is_sorted(r)) return OK;
     for (; count > 0 && r->slice_item < r->old.item_count; count--) {
         const struct recent_item *item = r->sorted[r->slice_item];
         enum status st = fn(arg, item->coll, item->id, &item->entries[r->slice_entry], err);
@@ -320,7 +410,7 @@ enum status recent_slice(struct recent *r, int count,
 }
 
 void recent_slice_done(struct recent *r, bool durable) {
-    if (r->sorted == NULL) return;
+    if (!is_sorted(r)) return;
     if (!durable) {
         r->slice_item = r->item;
         r->slice_entry = r->entry;
@@ -332,7 +422,10 @@ void recent_slice_done(struct recent *r, bool durable) {
     free(r->sorted);
     r->sorted = NULL;
     atomic_fetch_sub(&r->unwritten, r->old.entries);
+    pthread_mutex_lock(&r->lock);
     r->complete = atomic_fetch_add(&r->epoch, 1) + 1;
+    r->stage = OLD_COMPLETE;
+    pthread_mutex_unlock(&r->lock);
 }
 
 bool recent_is_empty(struct recent *r) {

@@ -7,12 +7,18 @@
  * nobody writes): neighbours share their page. Up to which row the table is complete stands in
  * `store.indexed`; the rows behind it are read again when the store is opened.
  *
- *     group's rows --pend--> pending --commit--> young --turn--> old --slices--> table, then dropped
+ *     group's rows --pend--> pending --commit--> young --turn--> old --slices--> table
  *
- * Whatever is here of an item is newer than what the table alone has of it. Entries of `old` stay
+ * and `old` goes through
+ *
+ *     empty --turn--> unsorted --sort--> sorted --last slice--> complete --turn--> empty
+ *
+ * Sorting is done by the maintenance thread, so that no commit waits for it. A complete `old` stays
  * until no reader is left whose snapshot is older than the commit that made the table complete.
+ * Whatever is here of an item is newer than what the table alone has of it.
  *
- * Threads: pend, commit, abort, turn and slices under the gate; look-ups in any thread.
+ * Threads: pend, commit, abort, turn and slices under the gate; sort in the maintenance thread (or
+ * when it has ended); look-ups in any thread.
  */
 #ifndef STORE_META_SQLITE_RECENT_H
 #define STORE_META_SQLITE_RECENT_H
@@ -31,6 +37,8 @@ void recent_free(struct recent *r);              /* NULL-safe */
 void recent_pend(struct recent *r, int64_t coll, struct str id, const struct item_entry *e);
 void recent_commit(struct recent *r);
 void recent_abort(struct recent *r);
+/* At open: an entry that is committed already. */
+void recent_load(struct recent *r, int64_t coll, struct str id, const struct item_entry *e);
 
 /* Whose entries, as of which commit: the last row that the reader's snapshot is to show. INT64_MAX
  * is the writer, who sees its own pending ones too. */
@@ -46,7 +54,8 @@ bool recent_floor(struct recent *r, const struct recent_view *v, int64_t ov,
 /* Committed entries from one ov to another, in order of ov; the caller frees *ret. */
 int recent_range(struct recent *r, const struct recent_view *v, int64_t from_ov, int64_t to_ov,
                  struct item_entry **ret);
-/* The items after v->id, in order of ids, and their heads: at most `limit`; how many. */
+/* The items after v->id, in order of ids, and their heads: at most `limit`; how many. Only between
+ * recent_reader_begin and _end. */
 struct recent_head {
     struct str id; /* in the arena */
     struct item_entry head;
@@ -62,8 +71,10 @@ enum status recent_slice(struct recent *r, int count,
                                            const struct item_entry *e, struct err *err),
                          void *arg, int64_t *ret_row, struct err *err);
 void recent_slice_done(struct recent *r, bool durable);
-/* Lets what is young be written, when there are `enough` entries or any at all (idle). */
-void recent_turn(struct recent *r, bool idle);
+/* Lets what is young be written, when it is enough or (idle) anything at all. True: it waits to be
+ * sorted now. */
+bool recent_turn(struct recent *r, bool idle);
+void recent_sort(struct recent *r);
 bool recent_is_empty(struct recent *r); /* any thread */
 
 /* Readers: a snapshot begins (before its first look-up) and ends. `reader` is its place in

@@ -23,7 +23,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/metrics.h"
-#include "store/meta_sqlite.h"
+#include "store/meta_sqlite_recent.h"
 
 enum {
     REST_FRAMES = 256,   /* so few may be left to the checkpoint that keeps writers waiting */
@@ -41,13 +41,16 @@ static bool wal_is_long(struct sqlite_store *s) {
     return s->wal_frames * FRAME_BYTES > s->options.wal_bytes / 2;
 }
 
-void wal_committed(struct sqlite_store *s) {
-    s->commits++;
-    if (!wal_is_long(s) || !s->thread_started) return;
+void maintenance_wake(struct sqlite_store *s) {
     pthread_mutex_lock(&s->thread_lock);
     s->thread_work = true;
     pthread_cond_signal(&s->thread_wake);
     pthread_mutex_unlock(&s->thread_lock);
+}
+
+void wal_committed(struct sqlite_store *s) {
+    s->commits++;
+    if (wal_is_long(s)) maintenance_wake(s);
 }
 
 /* SQLite calls it after each commit with the number of frames in the log. */
@@ -144,6 +147,7 @@ static void *thread_main(void *arg) {
     struct sqlite_store *s = arg;
     int64_t expired_us = clock_mono_us(), commits = s->commits;
     for (thread_pause(s); !thread_stops(s); thread_pause(s)) {
+        recent_sort(s->recent);
         if (wal_is_long(s)) wal_shorten(s);
         if (clock_mono_us() - expired_us < 1000000) continue;
         if (ops_expired(s)) queue_tick(s);

@@ -64,7 +64,7 @@ enum status sqlite_open_with(int64_t wal_bytes, struct meta **ret, struct err *e
     return meta_sqlite_open(&options, ret, err);
 }
 
-/* A short log, so that checkpoints and new beginnings of the log come often. */
+/* A short log and a small index in memory, so that checkpoints and turns come often. */
 static enum status place_open(struct meta_maker *maker, struct meta **ret, struct err *err) {
     (void)maker;
     return sqlite_open_with(512 * 1024, ret, err);

@@ -176,7 +176,7 @@ static void test_damaged_header(void **state) {
         {18, "\x07\x07", 2},      /* format versions */
         {20, "\xff", 1},          /* reserved bytes */
         {100, "\x00\x00\x00", 3}, /* the first page's kind */
-        {103, "\xff\xff", 2}, /* its cells */
+        {103, "\xff\xff", 2},     /* its cells */
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         maker->create(maker);
