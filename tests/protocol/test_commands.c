@@ -293,7 +293,7 @@ static void test_password(void **state) {
 
 static void test_debug_not_allowed(void **state) {
     (void)state;
-    struct server strict;
+    struct server strict = {0};
     server_start(&strict, (const char *[]){"--server.debug", "no", NULL});
     struct script s = {.peer = peer_open(strict.port), .protocol = 2};
     script_run(&s,
@@ -314,7 +314,7 @@ static void test_rewrite(void **state) {
     const char text[] = "{\"server\": {\"limits\": {\"clients\": 77}}}";
     assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
     assert_int_equal(close(fd), 0);
-    struct server filed;
+    struct server filed = {0};
     const char *const args[] = {path, NULL};
     server_start(&filed, args);
     struct script s = {.peer = peer_open(filed.port), .protocol = 3};
