@@ -268,26 +268,66 @@ static void prepare_write(struct group *g, struct write *write, bool use_cache) 
             cache_head(g->engine->cache, (struct cache_item){item->coll.no, item->id}, &item->head);
 }
 
+/* A head from the store becomes the item's, once its document was found whole. What is damaged fails
+ * the writes to this item, and no other. */
+static void take_head(struct group *g, struct group_item *item, struct version *head) {
+    struct err err;
+    item->loaded = true;
+    item->head = head;
+    if (head && head->doc.p && payload_verify(head, &err) != OK)
+        item->damage = arena_dup(g->arena, str_of(err.msg));
+}
+
+/* Items of one collection whose heads are to be read. */
+struct loading {
+    struct str *ids;
+    struct group_item **items;
+    struct version **heads;
+    int count;
+};
+
+static enum status load_each(struct group *g, const struct loading *l, struct err *err) {
+    for (int i = 0; i < l->count; i++) {
+        struct err why;
+        struct version *head = NULL;
+        enum status s = g->engine->meta->ops->heads(g->worker->session, &l->items[i]->coll,
+                                                    &l->ids[i], 1, true, &head, &why);
+        if (s != OK && s != ERR_CORRUPT) return err_set(err, s, "%s", why.msg);
+        take_head(g, l->items[i], head);
+        if (s != OK) l->items[i]->damage = arena_dup(g->arena, str_of(why.msg));
+    }
+    return OK;
+}
+
+static void gather_items(struct group *g, struct group_item *first, struct loading *l) {
+    for (struct group_item *item = first; item; item = item->next)
+        l->count += !item->loaded && item->coll.no == first->coll.no;
+    size_t room = (size_t)l->count;
+    l->ids = arena_alloc(g->arena, room * sizeof *l->ids);
+    l->items = arena_alloc(g->arena, room * sizeof *l->items);
+    l->heads = arena_zalloc(g->arena, room * sizeof *l->heads);
+    int i = 0;
+    for (struct group_item *item = first; item; item = item->next) {
+        if (item->loaded || item->coll.no != first->coll.no) continue;
+        l->ids[i] = item->id;
+        l->items[i++] = item;
+    }
+}
+
 /* Reads the heads that the cache did not have, one query a collection. */
 static enum status load_heads(struct group *g, struct err *err) {
-    const struct meta_ops *meta = g->engine->meta->ops;
     for (struct group_item *first = g->items; first; first = first->next) {
         if (first->loaded) continue;
-        int count = 0;
-        struct str *ids = arena_alloc(g->arena, (size_t)g->writes * sizeof *ids);
-        struct group_item **items = arena_alloc(g->arena, (size_t)g->writes * sizeof(void *));
-        struct version **heads = arena_zalloc(g->arena, (size_t)g->writes * sizeof(void *));
-        for (struct group_item *item = first; item; item = item->next) {
-            if (item->loaded || item->coll.no != first->coll.no) continue;
-            ids[count] = item->id;
-            items[count++] = item;
+        struct loading l = {0};
+        gather_items(g, first, &l);
+        enum status s = g->engine->meta->ops->heads(g->worker->session, &first->coll, l.ids,
+                                                    l.count, true, l.heads, err);
+        if (s == OK) {
+            for (int i = 0; i < l.count; i++) take_head(g, l.items[i], l.heads[i]);
+        } else if (s == ERR_CORRUPT) {
+            s = load_each(g, &l, err);
         }
-        enum status s = meta->heads(g->worker->session, &first->coll, ids, count, true, heads, err);
         if (s != OK) return s;
-        for (int i = 0; i < count; i++) {
-            items[i]->head = heads[i];
-            items[i]->loaded = true;
-        }
     }
     return OK;
 }
@@ -365,9 +405,15 @@ static enum status plan_one(struct group *g, const struct write_set *set, struct
     enum status s = op_replay(g, write, &replayed, err);
     if (s != OK || replayed) return s;
     struct group_item *item = group_item(g, &write->place.coll, write->place.id);
+    if (item->damage.p) {
+        write->ret.status = err_set(&write->ret.err, ERR_CORRUPT, "%.*s", STR_FMT(item->damage));
+        return OK;
+    }
     s = plan_write(g, set, write, item, err);
     if (s == OK) op_remember(g, write);
-    return s;
+    if (s != ERR_CORRUPT) return s;
+    write->ret.status = err_set(&write->ret.err, s, "%s", err->msg); /* its own, not the group's */
+    return OK;
 }
 
 static bool is_refused(const struct write *write) {

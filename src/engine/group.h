@@ -19,6 +19,7 @@ struct group_item {
     struct str id;
     struct version *head; /* NULL: there is none */
     bool loaded;
+    struct str damage; /* what is wrong with the head that the store has; STR_NONE: nothing */
 };
 
 /* A version that the group makes. */

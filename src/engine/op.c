@@ -77,7 +77,12 @@ static enum status replay_from_store(struct group *g, struct write *write, bool 
     if (s == OK && !version)
         s = err_set(err, ERR_CORRUPT, "the version that OPID %.*s made is missing",
                     STR_FMT(write->op_id));
-    if (s != OK) return s;
+    if (s == OK && !version_is_deleted(version))
+        s = payload_load(g->engine, g->arena, &version, err);
+    if (s != OK) {
+        version_unref(version);
+        return s;
+    }
     write->ret.status = OK;
     write->ret.version = version;
     write->ret.changed = answer[1] != 0;

@@ -422,6 +422,7 @@ static enum status plan_restore(struct plan *p, struct err *err) {
                                  STR_FMT(w->ret.key), (long long)w->restore_ov,
                                  (long long)p->item->head->ov));
     s = version_is_deleted(target) ? OK : group_document(p->group, p->item, &target, err);
+    if (s == OK && !version_is_deleted(target)) s = payload_verify(target, err);
     if (s == OK) s = restore_to(p, target, err);
     version_unref(target);
     return s;

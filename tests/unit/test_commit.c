@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <ftw.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -498,6 +499,45 @@ static void large_payloads_and_their_garbage(void **state) {
     free(doc);
 }
 
+/* Changes a byte of a stored document, as a failing disk would. */
+static void damage(struct world *w, const char *id) {
+    char path[128];
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/chronos.db", w->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    char *sql = sqlite3_mprintf("UPDATE version SET doc = CAST(replace(CAST(doc AS TEXT), '\"n\"', "
+                                "'\"m\"') AS BLOB) WHERE CAST(id AS TEXT) = %Q",
+                                id);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_changes(db), 1);
+    sqlite3_free(sql);
+    sqlite3_close(db);
+}
+
+static void a_damaged_document_fails_its_own_writes_only(void **state) {
+    struct world *w = *state;
+    int64_t ov;
+    assert_int_equal(quick(w, WRITE_CREATE, "c:a", "{\"n\":1}", &ov), OK);
+    assert_int_equal(quick(w, WRITE_CREATE, "c:b", "{\"n\":1}", &ov), OK);
+    world_close(w);
+    damage(w, "a");
+    world_open(w);
+    struct write two[2] = {make_write(w, WRITE_ENRICH, "c:a", "{\"x\":1}"),
+                           make_write(w, WRITE_UPDATE, "c:b", "{\"n\":2}")};
+    struct write_set set = make_set(w, two, 2);
+    commit_set(w, &set);
+    assert_int_equal(two[0].ret.status, ERR_CORRUPT);
+    assert_int_equal(two[1].ret.status, OK);
+    commit_release(&set);
+    struct place place = place_of(w, "c:a");
+    struct version *v;
+    struct err err;
+    assert_int_equal(read_one(w->worker, &place, &(struct read_what){.kind = READ_HEAD}, &v, &err),
+                     ERR_CORRUPT);
+    struct write restore = make_write(w, WRITE_RESTORE, "c:a", NULL);
+    assert_int_equal(one(w, &restore, &ov), ERR_CORRUPT);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -513,6 +553,7 @@ int main(void) {
         TEST(a_full_queue_and_a_late_set),
         TEST(an_instant_closes_when_it_is_over),
         TEST(large_payloads_and_their_garbage),
+        TEST(a_damaged_document_fails_its_own_writes_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
