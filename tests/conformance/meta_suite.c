@@ -313,6 +313,83 @@ static void test_abort(void **state) {
     world_close(&w);
 }
 
+/* Versions that a session sees of collection 0 now. */
+static int count_seen(struct world *w, struct meta_session *session) {
+    struct version *page[64];
+    struct meta_scan scan = {.limit = 64};
+    int seen = 0, got = 64;
+    while (got == 64) {
+        OKAY(w->meta->ops->scan(session, &w->colls[0], &scan, page, &got, &w->err), &w->err);
+        for (int i = 0; i < got; i++, seen++) {
+            scan.after_cv = page[i]->cv;
+            version_unref(page[i]);
+        }
+    }
+    return seen;
+}
+
+static int64_t head_seen(struct world *w, struct meta_session *session, const char *id) {
+    struct version *v = NULL;
+    struct str ids = str_of(id);
+    OKAY(w->meta->ops->heads(session, &w->colls[0], &ids, 1, false, &v, &w->err), &w->err);
+    int64_t ov = v == NULL ? -1 : v->ov;
+    version_unref(v);
+    return ov;
+}
+
+static int listed(struct world *w, struct meta_session *session) {
+    struct meta_item items[100];
+    struct meta_listing l = {.database = STR("alpha"), .limit = 100};
+    int count = -1;
+    OKAY(w->meta->ops->list(session, &l, &w->arena, items, &count, &w->err), &w->err);
+    return count;
+}
+
+/* While a snapshot is held, a session sees the store as it was, however much is committed; others
+ * see the present. */
+static void test_snapshot(void **state) {
+    (void)state;
+    struct world w;
+    world_open(&w, meta_suite_maker);
+    struct meta_session *other = w.meta->ops->session_new(w.meta, &w.err);
+    assert_non_null(other);
+    struct intent first = intent(INTENT_CREATE, 0, "kept", 1);
+    commit(&w, &first, 1);
+    for (int round = 0; round < 3; round++) {
+        int64_t ov = head_seen(&w, w.session, "kept");
+        int versions = w.count, items = listed(&w, w.session);
+        OKAY(w.meta->ops->snapshot(other, true, &w.err), &w.err);
+        if (round > 0) assert_int_equal(head_seen(&w, other, "kept"), ov);
+        OKAY(w.meta->ops->snapshot(other, true, &w.err), &w.err); /* does nothing */
+        bool kept = true;
+        for (int i = 0; i < 50; i++) {
+            struct intent two[2] = {intent(INTENT_UPDATE, 0, "kept", 3),
+                                    intent(INTENT_CREATE, 0, "", 5)};
+            two[1].id_bytes =
+                (size_t)snprintf(two[1].id, sizeof two[1].id, "new%d-%d", round, i % 20);
+            if (i >= 20) two[1].kind = INTENT_UPDATE;
+            commit(&w, two, 2);
+            kept = kept && head_seen(&w, other, "kept") == ov;
+        }
+        assert_true(kept);
+        assert_int_equal(count_seen(&w, other), versions);
+        assert_int_equal(listed(&w, other), items);
+        char born[32];
+        snprintf(born, sizeof born, "new%d-7", round);
+        assert_int_equal(head_seen(&w, other, born), -1);
+        assert_int_equal(head_seen(&w, w.session, "kept"), ov + 50);
+        OKAY(w.meta->ops->snapshot(other, false, &w.err), &w.err);
+        OKAY(w.meta->ops->snapshot(other, false, &w.err), &w.err); /* does nothing */
+        assert_int_equal(head_seen(&w, other, "kept"), ov + 50);
+        assert_int_equal(listed(&w, other), items + 20);
+        assert_int_equal(count_seen(&w, other), versions + 100);
+    }
+    w.meta->ops->session_free(other);
+    arena_reset(&w.arena);
+    world_check(&w);
+    world_close(&w);
+}
+
 /* Random groups; everything compared now and then, and after reopening. */
 static void random_walk(uint64_t seed) {
     struct world w;
@@ -370,7 +447,7 @@ int meta_suite_reading(struct meta_maker *maker) {
         cmocka_unit_test(test_chains),       cmocka_unit_test(test_documents),
         cmocka_unit_test(test_ids),          cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_abort),        cmocka_unit_test(test_long_timeline),
-        cmocka_unit_test(test_random_walks),
+        cmocka_unit_test(test_random_walks), cmocka_unit_test(test_snapshot),
     };
     return cmocka_run_group_tests_name("meta: versions", tests, NULL, NULL);
 }

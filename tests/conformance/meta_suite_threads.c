@@ -71,6 +71,23 @@ static void read_many(struct shared *s, struct meta_session *session, int64_t ov
     arena_reset(arena);
 }
 
+/* Two calls within one snapshot agree as one call does. */
+static void read_snapshot(struct shared *s, struct meta_session *session) {
+    const struct meta_ops *ops = s->w->meta->ops;
+    struct str ids[2] = {STR("x"), STR("y")};
+    struct version *v[2] = {NULL};
+    struct err err;
+    expect(s, ops->snapshot(session, true, &err) == OK, "snapshot");
+    for (int i = 0; i < 2; i++) {
+        expect(s, ops->heads(session, &s->w->colls[0], &ids[i], 1, false, &v[i], &err) == OK,
+               "heads in a snapshot");
+    }
+    expect(s, v[0] != NULL && v[1] != NULL && v[0]->ov == v[1]->ov, "a snapshot moved");
+    version_unref(v[0]);
+    version_unref(v[1]);
+    expect(s, ops->snapshot(session, false, &err) == OK, "end of a snapshot");
+}
+
 static void *reader(void *arg) {
     struct shared *s = arg;
     struct arena arena;
@@ -81,6 +98,7 @@ static void *reader(void *arg) {
     int64_t ov = 0;
     for (int i = 0; session != NULL && (!s->over || i == 0); i++) {
         ov = read_pair(s, session, ov);
+        if (i % 4 == 0) read_snapshot(s, session);
         if (i % 8 == 0) read_many(s, session, ov, &arena);
         atomic_fetch_add(&s->reads, 1);
     }
