@@ -363,6 +363,15 @@ static void close_all(struct conn_list *list) {
     for (struct conn *c; (c = TAILQ_FIRST(list)) != NULL;) conn_close(c);
 }
 
+/* Batches that came back when nobody looked any more. */
+static void take_last(struct net *net) {
+    for (struct batch *b = workers_take_done(net->workers), *next; b != NULL; b = next) {
+        next = b->next;
+        net->in_flight--;
+        batch_free(&net->pool, b);
+    }
+}
+
 bool net_close(struct net *net) {
     if (net == NULL) return true;
     listen_close(net);
@@ -373,6 +382,13 @@ bool net_close(struct net *net) {
     int64_t end_us = net->stop_us > now_us ? net->stop_us : now_us;
     if (!workers_stop(net->workers, end_us + LAST_WAIT_US)) {
         log_line(LOG_ERROR, LOG_FAILURE, "a worker did not end within server.limits.shutdown");
+        return false;
+    }
+    take_last(net);
+    if (net->in_flight > 0) {
+        log_line(LOG_ERROR, LOG_FAILURE,
+                 "%lld batches still wait for their commit after server.limits.shutdown",
+                 (long long)net->in_flight);
         return false;
     }
     release(net);

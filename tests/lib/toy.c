@@ -207,6 +207,7 @@ static bool ends_here(const struct batch *b) {
 }
 
 static bool take_parked(struct toy *toy) {
+    if (atomic_load(&toy->lazy)) return false;
     (void)pthread_mutex_lock(&toy->lock);
     struct batch *list = toy->parked;
     toy->parked = NULL;
@@ -223,6 +224,11 @@ static bool take_parked(struct toy *toy) {
         }
     }
     return any;
+}
+
+void toy_take_parked(struct toy *toy) {
+    atomic_store(&toy->lazy, false);
+    (void)take_parked(toy);
 }
 
 static bool take_ticket(struct toy *toy) {

@@ -42,6 +42,7 @@ struct toy {
     atomic_long tickets; /* work to be done in work(), see toy_add_ticket */
     atomic_long done_tickets;
     atomic_bool chatty;   /* workers give a batch back after each large reply */
+    atomic_bool lazy;     /* work() leaves the parked alone */
     int fail_worker;      /* the index of a worker that cannot be made; -1: none */
     pthread_mutex_t lock; /* of the parked */
     struct batch *parked;
@@ -64,6 +65,8 @@ void toy_stop(struct toy *toy);
 void toy_join(struct toy *toy);
 void toy_release(struct toy *toy);
 
+/* Gives back what is parked, answered, in this thread. */
+void toy_take_parked(struct toy *toy);
 /* Something for work() to do, told by net_wake_worker. */
 void toy_add_ticket(struct toy *toy);
 /* Waits until the number is reached, or fails. */

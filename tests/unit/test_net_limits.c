@@ -93,7 +93,10 @@ static void test_output_buffer(void **state) {
     START({"server.limits.outputBuffer", "4mb"});
     int64_t slow = metric_get(METRIC_SLOW_CLIENTS);
     int fd = wire_tcp(toy.port);
-    for (int i = 0; i < 200; i++) wire_say(fd, i % 2 ? "BIG 500000\r\n" : "BIGWORK 500000\r\n");
+    for (int i = 0; i < 200; i++) {
+        const char *ask = i % 2 ? "BIG 500000\r\n" : "BIGWORK 500000\r\n";
+        if (!wire_try_send(fd, ask, strlen(ask))) break; /* it was closed already */
+    }
     int64_t end_us = clock_mono_us() + (int64_t)WIRE_WAIT_MS * 1000;
     while (metric_get(METRIC_SLOW_CLIENTS) == slow && clock_mono_us() < end_us) (void)usleep(1000);
     assert_int_equal(metric_get(METRIC_SLOW_CLIENTS) - slow, 1);
@@ -260,6 +263,25 @@ static void test_stop_has_an_end(void **state) {
     toy_stop(&toy);
 }
 
+/* A batch that is parked and never resumed is told to the caller, too. */
+static void test_stop_with_a_parked_batch(void **state) {
+    (void)state;
+    START({"server.limits.shutdown", "100ms"}, {"server.workers", "1"});
+    atomic_store(&toy.lazy, true);
+    int fd = wire_tcp(toy.port);
+    wire_ask(fd, "WORK a\r\n", "$1\r\na\r\n");
+    wire_say(fd, "PARKDONE x\r\n");
+    int other_fd = wire_tcp(toy.port);
+    wire_ask(other_fd, "WORK b\r\n", "$1\r\nb\r\n");
+    atomic_store(&toy.stop, true);
+    toy_join(&toy);
+    assert_false(net_close(toy.net));
+    toy_take_parked(&toy);
+    wire_close(fd);
+    wire_close(other_fd);
+    toy_stop(&toy);
+}
+
 /* --- addresses ---------------------------------------------------------------------------------*/
 
 static char folder[] = "/tmp/test_net_XXXXXX";
@@ -417,6 +439,7 @@ int main(void) {
         cmocka_unit_test(test_stop_answers_what_is_under_way),
         cmocka_unit_test(test_stop_by_a_command),
         cmocka_unit_test(test_stop_has_an_end),
+        cmocka_unit_test(test_stop_with_a_parked_batch),
         cmocka_unit_test(test_unix_socket),
         cmocka_unit_test(test_stale_unix_socket),
         cmocka_unit_test(test_addresses),
