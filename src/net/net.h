@@ -35,9 +35,9 @@ struct net *net_open(const struct net_options *options, struct err *err);
  * answered, for limits.shutdown at most. An error: it could not start. */
 MUST_CHECK enum status net_run(struct net *net, struct err *err);
 
-/* Main thread: ends the workers and closes everything. False: a worker is stuck, or a batch is still
- * parked with the handler; then nothing that they may use can be freed, and the process should end
- * by _exit. NULL-safe. */
+/* Main thread: ends the workers and closes everything. False: a worker is stuck, or a batch is
+ * still parked with the handler; then nothing that they may use can be freed, and the process
+ * should end by _exit. NULL-safe. */
 MUST_CHECK bool net_close(struct net *net);
 
 #endif
