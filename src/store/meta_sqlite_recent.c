@@ -9,8 +9,8 @@
 
 enum {
     PENDING_BUCKETS = 512,
-    RECENT_BUCKETS = 16384,
-    LOOK_BATCH = 512, /* items that a listing looks at before it lets others have the lock */
+    RECENT_BUCKETS = 65536, /* so many that most look-ups of what is not here touch no item */
+    LOOK_BATCH = 512,       /* items that a listing looks at before it lets others have the lock */
 };
 
 enum old_stage { OLD_EMPTY, OLD_UNSORTED, OLD_SORTED, OLD_COMPLETE };
@@ -79,24 +79,32 @@ static void map_clear(struct map *m) {
     m->last_row = 0;
 }
 
-static uint64_t item_hash(int64_t coll, struct str id) {
-    return str_hash(id) + (uint64_t)coll * UINT64_C(0x9e3779b97f4a7c15);
+/* What an item is found by. */
+struct item_key {
+    uint64_t hash;
+    int64_t coll;
+    struct str id;
+};
+
+static struct item_key key_of(int64_t coll, struct str id) {
+    uint64_t hash = str_hash(id) + (uint64_t)coll * UINT64_C(0x9e3779b97f4a7c15);
+    return (struct item_key){.hash = hash, .coll = coll, .id = id};
 }
 
-static struct recent_item *map_find(const struct map *m, int64_t coll, struct str id) {
-    uint64_t hash = item_hash(coll, id);
-    struct recent_item *item = m->buckets[hash & (m->bucket_count - 1)];
-    while (item != NULL && !(item->hash == hash && item->coll == coll && str_eq(item->id, id))) {
+static struct recent_item *map_find(const struct map *m, const struct item_key *k) {
+    struct recent_item *item = m->buckets[k->hash & (m->bucket_count - 1)];
+    while (item != NULL &&
+           !(item->hash == k->hash && item->coll == k->coll && str_eq(item->id, k->id))) {
         item = item->chain;
     }
     return item;
 }
 
-static struct recent_item *map_make(struct map *m, int64_t coll, struct str id) {
+static struct recent_item *map_make(struct map *m, const struct item_key *k) {
     struct recent_item *item = arena_zalloc(&m->arena, sizeof *item);
-    item->hash = item_hash(coll, id);
-    item->coll = coll;
-    item->id = arena_dup(&m->arena, id);
+    item->hash = k->hash;
+    item->coll = k->coll;
+    item->id = arena_dup(&m->arena, k->id);
     struct recent_item **bucket = &m->buckets[item->hash & (m->bucket_count - 1)];
     item->chain = *bucket;
     *bucket = item;
@@ -106,9 +114,9 @@ static struct recent_item *map_make(struct map *m, int64_t coll, struct str id) 
     return item;
 }
 
-static void map_add(struct map *m, int64_t coll, struct str id, const struct item_entry *e) {
-    struct recent_item *item = map_find(m, coll, id);
-    if (item == NULL) item = map_make(m, coll, id);
+static void map_add(struct map *m, const struct item_key *k, const struct item_entry *e) {
+    struct recent_item *item = map_find(m, k);
+    if (item == NULL) item = map_make(m, k);
     if (item->count == item->cap) {
         int cap = item->cap == 0 ? 1 : item->cap * 2;
         struct item_entry *more = arena_alloc(&m->arena, (size_t)cap * sizeof *more);
@@ -144,11 +152,11 @@ static const struct item_entry *entry_upto(const struct recent_item *item, int c
     return count == 0 ? NULL : &item->entries[count - 1];
 }
 
-static bool map_floor(const struct map *m, const struct recent_view *v, int64_t ov,
+static bool map_floor(const struct map *m, const struct item_key *k, int64_t ov, int64_t last_row,
                       struct item_entry *ret) {
-    const struct recent_item *item = map_find(m, v->coll, v->id);
+    const struct recent_item *item = map_find(m, k);
     if (item == NULL) return false;
-    const struct item_entry *e = entry_upto(item, entries_upto(item, ov), v->last_row);
+    const struct item_entry *e = entry_upto(item, entries_upto(item, ov), last_row);
     if (e != NULL) *ret = *e;
     return e != NULL;
 }
@@ -178,11 +186,13 @@ void recent_free(struct recent *r) {
 }
 
 void recent_pend(struct recent *r, int64_t coll, struct str id, const struct item_entry *e) {
-    map_add(&r->pending, coll, id, e);
+    struct item_key k = key_of(coll, id);
+    map_add(&r->pending, &k, e);
 }
 
 void recent_load(struct recent *r, int64_t coll, struct str id, const struct item_entry *e) {
-    map_add(&r->young, coll, id, e);
+    struct item_key k = key_of(coll, id);
+    map_add(&r->young, &k, e);
     atomic_fetch_add(&r->unwritten, 1);
 }
 
@@ -193,8 +203,9 @@ void recent_abort(struct recent *r) {
 void recent_commit(struct recent *r) {
     pthread_mutex_lock(&r->lock);
     for (const struct recent_item *item = r->pending.items; item != NULL; item = item->next) {
+        struct item_key k = {item->hash, item->coll, item->id};
         for (int i = 0; i < item->count; i++) {
-            map_add(&r->young, item->coll, item->id, &item->entries[i]);
+            map_add(&r->young, &k, &item->entries[i]);
         }
     }
     pthread_mutex_unlock(&r->lock);
@@ -206,9 +217,11 @@ void recent_commit(struct recent *r) {
 
 bool recent_floor(struct recent *r, const struct recent_view *v, int64_t ov,
                   struct item_entry *ret) {
-    if (v->last_row == INT64_MAX && map_floor(&r->pending, v, ov, ret)) return true;
+    struct item_key k = key_of(v->coll, v->id);
+    if (v->last_row == INT64_MAX && map_floor(&r->pending, &k, ov, INT64_MAX, ret)) return true;
     pthread_mutex_lock(&r->lock);
-    bool found = map_floor(&r->young, v, ov, ret) || map_floor(&r->old, v, ov, ret);
+    bool found = map_floor(&r->young, &k, ov, v->last_row, ret) ||
+                 map_floor(&r->old, &k, ov, v->last_row, ret);
     pthread_mutex_unlock(&r->lock);
     return found;
 }
@@ -216,7 +229,8 @@ bool recent_floor(struct recent *r, const struct recent_view *v, int64_t ov,
 /* The part of an item's entries from one ov to another, appended to *ret. */
 static int copy_range(const struct map *m, const struct recent_view *v, int64_t from_ov,
                       int64_t to_ov, struct item_entry **ret, int count) {
-    const struct recent_item *item = map_find(m, v->coll, v->id);
+    struct item_key k = key_of(v->coll, v->id);
+    const struct recent_item *item = map_find(m, &k);
     if (item == NULL) return count;
     int begin = from_ov == INT64_MIN ? 0 : entries_upto(item, from_ov - 1);
     int end = entries_upto(item, to_ov);

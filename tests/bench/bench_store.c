@@ -2,7 +2,7 @@
  * Measures the embedded metadata store by itself: microseconds of CPU (all threads) and of wall per
  * write in groups of several sizes, and bytes on disk per version.
  *
- *   bench_store [folder] [seconds per case] [bytes per document]
+ *   bench_store [folder] [seconds per case] [bytes per document] [case and group: u50]
  */
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -169,6 +169,27 @@ static void bench_open(struct bench *b, const char *folder) {
     if (b->session == NULL) fail("session", &err);
 }
 
+/* Every case in every size of group, or the one that is asked for: c50 s50 u50 h50. */
+static void run_all(struct bench *b, const char *only) {
+    static const int groups[] = {1, 16, 50, 200};
+    static const struct {
+        char letter;
+        const char *name;
+        enum bench_case what;
+    } cases[] = {{'c', "create in order", CREATE_ORDERED},
+                 {'s', "create scattered", CREATE_SCATTERED},
+                 {'u', "update distinct", UPDATE_DISTINCT},
+                 {'h', "update hot", UPDATE_HOT}};
+    for (int c = 0; c < 4; c++) {
+        for (int g = 0; g < 4; g++) {
+            char name[16];
+            snprintf(name, sizeof name, "%c%d", cases[c].letter, groups[g]);
+            if (only != NULL && strcmp(only, name) != 0) continue;
+            run(b, cases[c].name, cases[c].what, groups[g], INT64_MAX);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     char made[] = "/tmp/bench_store_XXXXXX";
     const char *folder = argc > 1 ? argv[1] : mkdtemp(made);
@@ -190,12 +211,8 @@ int main(int argc, char **argv) {
            (double)bytes / (double)(b.items * doc_bytes),
            (long long)folder_bytes(folder, "chronos.db-wal"));
     bench_open(&b, folder);
-    read_heads(&b);
-    static const int groups[] = {1, 16, 50, 200};
-    for (int i = 0; i < 4; i++) run(&b, "create in order", CREATE_ORDERED, groups[i], INT64_MAX);
-    for (int i = 0; i < 4; i++) run(&b, "create scattered", CREATE_SCATTERED, groups[i], INT64_MAX);
-    for (int i = 0; i < 4; i++) run(&b, "update distinct", UPDATE_DISTINCT, groups[i], INT64_MAX);
-    for (int i = 0; i < 4; i++) run(&b, "update hot", UPDATE_HOT, groups[i], INT64_MAX);
+    if (argc <= 4) read_heads(&b);
+    run_all(&b, argc > 4 ? argv[4] : NULL);
     b.meta->ops->session_free(b.session);
     b.meta->ops->close(b.meta);
     free(b.doc);
