@@ -169,7 +169,6 @@ static enum status add_set(struct call *call, struct write_set *set, int at, str
     w->verb = VERB_SET;
     w->sync = call->config->ack == ACK_STORAGE;
     s = writes_place(call, call->argv[at], true, true, &w->place, err);
-    if (s == OK) s = writes_required(call, w, err);
     *ret = w;
     return s;
 }

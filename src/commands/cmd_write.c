@@ -46,7 +46,6 @@ enum status cmd_create_plan(struct call *call, struct write_set *set, struct err
     s = writes_object(call, call->argv[POSITION_JSON], &w->doc, err);
     if (s == OK) s = parent_of(call, &o, w, err);
     if (s == OK) s = writes_place(call, call->argv[POSITION_KEY], true, false, &w->place, err);
-    if (s == OK) s = writes_required(call, w, err);
     if (s != OK) return s;
     w->origin_system = o.origin[0];
     w->origin_collection = o.origin[1];
@@ -67,7 +66,6 @@ enum status cmd_update_plan(struct call *call, struct write_set *set, struct err
     writes_options(call, &o, w);
     s = writes_object(call, call->argv[POSITION_JSON], &w->doc, err);
     if (s == OK) s = writes_place(call, call->argv[POSITION_KEY], w->upsert, true, &w->place, err);
-    if (s == OK) s = writes_required(call, w, err);
     if (s != OK) return s;
     writes_digest(call, w);
     return OK;
@@ -149,7 +147,6 @@ static enum status plan_element(struct call *call, struct write_set *set, const 
     w->place = *place;
     writes_options(call, o, w);
     enum status s = writes_object(call, json, &w->doc, err);
-    if (s == OK) s = writes_required(call, w, err);
     if (s != OK) set->count--;
     return s;
 }

@@ -58,21 +58,6 @@ enum status writes_place(struct call *call, struct str text, bool make, bool ite
     return OK;
 }
 
-enum status writes_required(const struct call *call, const struct write *w, struct err *err) {
-    const struct config_collection *c = config_collection(call->config, w->place.coll.name);
-    for (int i = 0; c && i < c->required_count; i++) {
-        struct json_path path;
-        enum status s = json_path_parse(c->required[i], call->arena, &path, err);
-        if (s != OK) return s;
-        if (!document_has(w->doc, &path))
-            return err_set(err, ERR_VALIDATION,
-                           "the document has no value at '%.*s', which "
-                           "collectionMaps.%.*s.validation.requiredIndexed demands",
-                           STR_FMT(c->required[i]), STR_FMT(c->name));
-    }
-    return OK;
-}
-
 void writes_digest(const struct call *call, struct write *w) {
     if (!w->op_id.p) return;
     char numbers[NUMBERS_BYTES];

@@ -16,10 +16,6 @@ MUST_CHECK enum status writes_object(const struct call *call, struct str json, s
  * is NOTFOUND. `item`: the key must name an item. */
 MUST_CHECK enum status writes_place(struct call *call, struct str key, bool make, bool item,
                                     struct place *ret, struct err *err);
-/* collectionMaps.<c>.validation.requiredIndexed: the whole document that is to be written has a
- * value at each path. */
-MUST_CHECK enum status writes_required(const struct call *call, const struct write *w,
-                                       struct err *err);
 /* With an OPID: the digest that tells this request from another under the same OPID. When the write
  * is complete. */
 void writes_digest(const struct call *call, struct write *w);

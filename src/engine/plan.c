@@ -199,11 +199,30 @@ static void set_lineage(const struct write *w, struct system_fields *system) {
     }
 }
 
+/* validation.requiredIndexed of the collection, asked of the document as it will be. */
+static enum status check_required(struct plan *p, struct str object) {
+    const struct config_collection *c = config_collection(p->set->config, p->item->coll.name);
+    struct err *err = &p->write->ret.err;
+    for (int i = 0; c && i < c->required_count; i++) {
+        struct json_path path;
+        enum status s = json_path_parse(c->required[i], p->group->arena, &path, err);
+        if (s != OK) return s;
+        if (!document_has(object, &path))
+            return err_set(err, ERR_VALIDATION,
+                           "the document has no value at '%.*s', which "
+                           "collectionMaps.%.*s.validation.requiredIndexed demands",
+                           STR_FMT(c->required[i]), STR_FMT(c->name));
+    }
+    return OK;
+}
+
 /* A version with a document of its own: `object` with `_system` composed for it. */
 static enum status add_document(struct plan *p, enum version_op op, struct str object,
                                 struct system_fields *system, struct err *err) {
     struct version draft;
-    enum status s = begin_version(p, op, &draft, err);
+    enum status s = check_required(p, object);
+    if (s != OK) return refuse(p, s);
+    s = begin_version(p, op, &draft, err);
     if (s != OK) return s;
     if (system->inserted_ms == TIME_NONE) system->inserted_ms = draft.at_ms;
     system->updated_ms = draft.at_ms;
