@@ -3,7 +3,7 @@
  * use, so that a commit overwrites allocated blocks (an fdatasync that changes no metadata of the
  * file system takes about half the time), and used from its beginning over and over:
  *
- *   commits append .... log longer than half of wal_bytes: the maintenance thread is woken
+ *   commits append ........ log longer than wal_bytes: the maintenance thread is woken
  *   checkpoint 1, PASSIVE, beside the writer ........ most pages go to the database file
  *   checkpoint 2, RESTART, inside the gate .......... the few that came since; then readers are off
  *                                                     the log, and the next commit starts it again
@@ -38,7 +38,7 @@ bool wal_is_full(struct sqlite_store *s) {
 }
 
 static bool wal_is_long(struct sqlite_store *s) {
-    return s->wal_frames * FRAME_BYTES > s->options.wal_bytes / 2;
+    return s->wal_frames * FRAME_BYTES > s->options.wal_bytes;
 }
 
 void maintenance_wake(struct sqlite_store *s) {
@@ -167,9 +167,11 @@ static enum status preallocate(struct sqlite_store *s, struct err *err) {
     struct stat st = {0};
     bool good = fd >= 0 && fstat(fd, &st) == 0;
     int64_t at = st.st_size;
-    bool longer = good && at < s->options.wal_bytes;
-    while (good && at < s->options.wal_bytes) {
-        int64_t left = s->options.wal_bytes - at;
+    /* A quarter more than where checkpoints begin: commits go on meanwhile. */
+    int64_t end = s->options.wal_bytes + s->options.wal_bytes / 4;
+    bool longer = good && at < end;
+    while (good && at < end) {
+        int64_t left = end - at;
         ssize_t n = pwrite(fd, zeros, left < ZEROS_BYTES ? (size_t)left : ZEROS_BYTES, at);
         good = n > 0 || (n < 0 && errno == EINTR);
         if (n > 0) at += n;
@@ -179,7 +181,7 @@ static enum status preallocate(struct sqlite_store *s, struct err *err) {
     if (fd >= 0) close(fd);
     if (good) return OK;
     return err_set(err, ERR_TRYAGAIN, "cannot make %s of %lld bytes: %s", s->wal_path,
-                   (long long)s->options.wal_bytes, strerror(number));
+                   (long long)end, strerror(number));
 }
 
 enum status wal_open(struct sqlite_store *s, struct err *err) {
