@@ -154,7 +154,7 @@ static int print_mode(enum mode mode, const struct config *config) {
         buf_printf(&out, "the settings are good\n");
         break;
     case MODE_SERVE:
-        ASSERT(!"serving is not printing");
+        ASSERT(false); /* serving is not printing */
     }
     return print_and_release(&out);
 }
@@ -185,7 +185,7 @@ static enum log_level log_level_of(struct str name) {
     static const char *const names[] = {"debug", "info", "warn", "error", "off"};
     for (int i = LOG_DEBUG; i <= LOG_OFF; i++)
         if (str_eq(name, str_of(names[i]))) return (enum log_level)i;
-    ASSERT(!"the settings let no other level pass");
+    ASSERT(false); /* the settings let no other level pass */
     return LOG_INFO;
 }
 

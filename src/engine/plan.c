@@ -46,7 +46,7 @@ enum status plan_write(struct group *g, const struct write_set *set, struct writ
     case WRITE_RESTORE:
         return plan_restore(&p, err);
     }
-    ASSERT(!"a kind of write that is not known");
+    ASSERT(false); /* a kind of write that is not known */
     return OK;
 }
 
