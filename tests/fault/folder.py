@@ -22,7 +22,7 @@ AT_START = {"sqlite-step": 60, "file-write": 30, "file-fsync": 6, "malloc": 2000
 # Where a thread is held for a while, so that all others come to see what is half done.
 HOLDS = {"group-planned": 20, "swapped": 20, "file-write": 200, "file-fsync": 20, "committed": 20,
          "published": 20, "blobs-put": 10, "sqlite-step": 500, "sqlite-read": 300}
-LOAD_S = 0.2
+LOAD_S = 0.3
 RESTS = (Closed, ConnectionError, TimeoutError)
 
 

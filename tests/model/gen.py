@@ -28,6 +28,9 @@ class Minted:
     def __init__(self, n):
         self.n = n
 
+    def __str__(self):
+        return "<minted %d>" % self.n
+
     def resolve(self, model):
         if self.n >= len(model.minted):
             raise Skip
@@ -556,10 +559,7 @@ def printable(args, model=None):
     out = []
     for a in args:
         if isinstance(a, Instant):
-            key = "<minted %d>" % a.key.n if isinstance(a.key, Minted) else a.key
-            a = "<at of %s ov %s %+d>" % (key, a.ov, a.delta) if key is not None else "<now>"
-        elif isinstance(a, Minted):
-            a = "<minted %d>" % a.n
+            a = "<at of %s ov %s %+d>" % (a.key, a.ov, a.delta) if a.key is not None else "<now>"
         a = text(a) if isinstance(a, bytes) else str(a)
         if len(a) > 400:
             a = a[:200] + "...(%d)" % len(a)

@@ -331,7 +331,6 @@ class Model:
         if now != request:
             self.error(reply, "CONFLICT")
         else:
-            if isinstance(as_map(first), dict): first=dict(as_map(first)); first.pop("functionIds",0); reply=dict(as_map(reply)) if isinstance(as_map(reply),dict) else reply; isinstance(reply,dict) and reply.pop("functionIds",0) #XXX
             need(as_list(reply) == as_list(first), "the first answer %s, not %s", show_short(first),
                  show_short(reply))
         return True
@@ -831,11 +830,8 @@ class Model:
         if not item.live:
             return self.null(reply)
         old = [v for v in item.versions if not v.deleted]
-        segments = None
-        if len(args) > 2:
-            segments, _ = rules.path_segments(text(args[2]))
-        want = blame(old, segments)
-        if want is None or not want:
+        want = blame(old, text(args[2]) if len(args) > 2 else "")
+        if not want:
             return need(reply in (None, [], {}), "nothing, not %s", show_short(reply))
         got = as_map(reply)
         need(isinstance(got, dict), "a map, not %s", show_short(reply))
@@ -906,29 +902,48 @@ def good_document(doc):
         return False
 
 
-def blame(old, segments):
-    """JSON Pointer -> the ovs that may be named. Old: live versions, newest last."""
+def blame(old, path):
+    """JSON Pointer -> the ovs that may be named. Old: live versions, newest last. An empty path
+    names the whole document."""
     newest = old[-1].payload.tree
-    if segments is not None and find(newest, segments) is None:
-        return None
+    starts = [((), newest)]
+    if path:
+        starts = list(places(newest, *rules.path_segments(path)))
     want = {}
-    prefix = "" if segments is None else "".join(
-        "/" + s.replace("~", "~0").replace("/", "~1") for s in segments)
-    start = newest if segments is None else find(newest, segments)
-    for key, node in leaves(start):
-        place = pointer_segments(prefix + key)
-        by_meaning = by_text = old[-1].ov
-        open_meaning = open_text = True
-        for v in reversed(old[:-1]):
-            there = find(v.payload.tree, place)
-            open_meaning = open_meaning and there is not None and canon(there) == canon(node)
-            open_text = open_text and there is not None and same(node, there)
-            if open_meaning:
-                by_meaning = v.ov
-            if open_text:
-                by_text = v.ov
-        want[prefix + key] = {by_meaning, by_text}
+    for start, below in starts:
+        for key, node in leaves(below, start):
+            want[key] = set_by(old, pointer_segments(key), node)
     return want
+
+
+def places(node, segments, is_pointer, path=()):
+    """(segments, node) of everything that a path names; a dotted one goes through arrays."""
+    if not segments:
+        yield path, node
+        return
+    first = segments[0]
+    found = find(node, [first])
+    if found is not None:
+        yield from places(found, segments[1:], is_pointer, path + (first,))
+    if node.kind == "array" and not is_pointer:
+        for i, value in enumerate(node.value):
+            if value.kind == "object":
+                yield from places(value, segments, is_pointer, path + (str(i),))
+
+
+def set_by(old, place, node):
+    """The ovs that may have set a leaf: equal by meaning, or equal by text, in all later ones."""
+    by_meaning = by_text = old[-1].ov
+    open_meaning = open_text = True
+    for v in reversed(old[:-1]):
+        there = find(v.payload.tree, place)
+        open_meaning = open_meaning and there is not None and canon(there) == canon(node)
+        open_text = open_text and there is not None and same(node, there)
+        if open_meaning:
+            by_meaning = v.ov
+        if open_text:
+            by_text = v.ov
+    return {by_meaning, by_text}
 
 
 def glob(pattern, key):
