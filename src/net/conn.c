@@ -11,8 +11,10 @@
  * buffer, which grows with what arrives, not with what was announced.
  *
  * Events are edge-triggered: `readable` remembers that there may be input, so that reading can
- * pause and go on without a system call. A short read means that there is no more, unless the
- * client has shut its side: then the end of the stream is still to be read.
+ * pause and go on without a system call. A short read means that there is no more, with two
+ * exceptions: if the client has shut its side (`hup`) the end of the stream is still to be read; and
+ * a reset that came together with the data is reported as nothing but data. The next send would
+ * tell; where none follows (`doubt`) one more read does.
  *
  * Order and fairness. While a batch is in flight nothing is parsed, and little is read ahead: the
  * rest waits in the kernel, and cannot wait for ever, since the batch ends without the client's
@@ -347,13 +349,14 @@ static bool receive(struct conn *c, char *into, size_t room, size_t *ret_bytes) 
     ssize_t n = recv(c->fd, into, room, 0);
     if (n > 0) {
         *ret_bytes = (size_t)n;
-        if ((size_t)n < room && !c->hup) c->readable = false;
+        c->doubt = (size_t)n < room;
+        if (c->doubt && !c->hup) c->readable = false;
         c->net->tally.in_bytes += n;
         c->session.active_ms = net_now_ms(c->net);
         return true;
     }
     if (n < 0 && errno == EINTR) return false;
-    c->readable = false;
+    c->readable = c->doubt = false;
     if (n == 0) {
         c->eof = true;
     } else if (errno != EAGAIN) { /* the client is gone; nothing to say, nobody to say it to */
@@ -440,6 +443,10 @@ static void handle(struct conn *c, struct buf *out) {
     }
     if (c->eof && c->batch == NULL && !c->more && !c->is_held) begin_closing(c);
     if (!conn_flush(c)) return;
+    if (c->doubt && c->batch == NULL && conn_unsent(c) == 0) {
+        c->doubt = false;
+        c->readable = true;
+    }
     bool high = conn_out_is_high(c);
     if (c->batch_paused && !high) resubmit(c);
     if (c->state != CONN_OPEN) return;

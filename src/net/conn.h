@@ -34,6 +34,7 @@ struct conn {
     enum conn_state state;
     bool readable; /* the kernel may have input that we did not read */
     bool hup;      /* the client has shut its side: read on until the end shows */
+    bool doubt;    /* the last read was short, and nothing was sent since: see conn.c */
     bool eof;      /* the end has shown */
     bool more;     /* kept input was not parsed to its end */
     bool writes;   /* waits until the socket takes more */

@@ -74,6 +74,7 @@ static bool send_some(struct conn *c, const struct buf *out) {
     if (bytes > SEND_BYTES) bytes = SEND_BYTES;
     ssize_t n = send(c->fd, out->data + c->sent, bytes, MSG_NOSIGNAL);
     if (n < 0) return errno == EAGAIN || errno == EINTR;
+    c->doubt = false;
     c->sent += (size_t)n;
     c->sent_ms = net_now_ms(c->net);
     c->net->tally.out_bytes += n;

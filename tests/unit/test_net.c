@@ -267,6 +267,22 @@ static void test_http_is_cut_off(void **state) {
     }
 }
 
+/* Waits until all other clients have gone and no batch is in flight. */
+static void expect_alone(void) {
+    int fd = wire_tcp(toy.port);
+    char clients[64] = "", blocked[64] = "", out[64];
+    for (int64_t end = clock_mono_us() + 10000000; clock_mono_us() < end;) {
+        wire_ask(fd, "STATS\r\n", "*3\r\n");
+        wire_line(fd, clients, sizeof(clients));
+        wire_line(fd, blocked, sizeof(blocked));
+        wire_line(fd, out, sizeof(out));
+        if (strcmp(clients, ":1") == 0 && strcmp(blocked, ":0") == 0) break;
+    }
+    assert_string_equal(clients, ":1");
+    assert_string_equal(blocked, ":0");
+    wire_close(fd);
+}
+
 /* Clients that vanish in the middle: what they asked of a worker happens, nothing is left over. */
 static void test_vanished_clients(void **state) {
     (void)state;
@@ -285,18 +301,21 @@ static void test_vanished_clients(void **state) {
     }
     atomic_store(&toy.gate, true);
     toy_wait_for(&toy.ran, before + CLIENTS * 4);
-    int last = wire_tcp(toy.port);
-    char line[64] = "";
-    for (int64_t end = clock_mono_us() + 10000000; clock_mono_us() < end;) {
-        wire_ask(last, "STATS\r\n", "*3\r\n");
-        wire_line(last, line, sizeof(line));
-        char blocked[64], out[64];
-        wire_line(last, blocked, sizeof(blocked));
-        wire_line(last, out, sizeof(out));
-        if (strcmp(line, ":1") == 0 && strcmp(blocked, ":0") == 0) break;
+    expect_alone();
+}
+
+/* The end comes together with the last bytes, and there is nothing to answer. */
+static void test_vanished_in_one_go(void **state) {
+    (void)state;
+    static const char *const last[] = {"PI", "*1\r\n$100\r\nhalf", "REPLY OFF\r\nPING\r\n",
+                                       "REPLY OFF\r\nWORK x\r\n"};
+    for (int i = 0; i < 200; i++) {
+        int fd = wire_tcp(toy.port);
+        wire_say(fd, last[i % 4]);
+        if (i % 3 == 0) wire_close(fd);
+        if (i % 3 != 0) wire_reset(fd);
     }
-    assert_string_equal(line, ":1");
-    wire_close(last);
+    expect_alone();
 }
 
 /* --- CLIENT ------------------------------------------------------------------------------------*/
@@ -430,6 +449,7 @@ int main(void) {
         TEST(test_flood_after_an_error),
         TEST(test_http_is_cut_off),
         TEST(test_vanished_clients),
+        TEST(test_vanished_in_one_go),
         TEST(test_dropped_replies),
         TEST(test_list_and_kill),
         TEST(test_settings_change),

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -169,34 +168,6 @@ static void test_idle_timeout(void **state) {
     wire_close(idle);
     wire_close(busy);
     wire_close(waits);
-    toy_stop(&toy);
-}
-
-/* No descriptor is left: clients wait and are served later, and the server does not spin. */
-static void test_no_descriptors(void **state) {
-    (void)state;
-    enum { CLIENTS = 6 };
-    START({"server.limits.clients", "100"});
-    int fd[CLIENTS];
-    for (int i = 0; i < CLIENTS; i++) fd[i] = wire_socket();
-    struct rlimit before, low;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    low = before;
-    low.rlim_cur = (rlim_t)fd[CLIENTS - 1] + 3; /* two more */
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-    for (int i = 0; i < CLIENTS; i++) assert_true(wire_connect(fd[i], toy.port));
-    wire_ask(fd[0], "PING\r\n", "+PONG\r\n");
-    wire_ask(fd[1], "PING\r\n", "+PONG\r\n");
-    for (int i = 2; i < CLIENTS; i++) wire_say(fd[i], "PING\r\n");
-    wire_ask(fd[0], "QUIT\r\n", "+OK\r\n");
-    wire_ask(fd[1], "QUIT\r\n", "+OK\r\n");
-    wire_close(fd[0]);
-    wire_close(fd[1]);
-    for (int i = 2; i < CLIENTS; i++) {
-        wire_expect(fd[i], "+PONG\r\n");
-        wire_close(fd[i]);
-    }
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     toy_stop(&toy);
 }
 
@@ -435,7 +406,6 @@ int main(void) {
         cmocka_unit_test(test_output_buffer),
         cmocka_unit_test(test_before_authentication),
         cmocka_unit_test(test_idle_timeout),
-        cmocka_unit_test(test_no_descriptors),
         cmocka_unit_test(test_stop_answers_what_is_under_way),
         cmocka_unit_test(test_stop_by_a_command),
         cmocka_unit_test(test_stop_has_an_end),
