@@ -15,7 +15,8 @@
  *   op           operations noted by clients' OPIDs
  *   queue        work to be done later
  *
- * A version so costs one appended row, its share of a page of `item`, and its share of a commit. The files:
+ * A version so costs one appended row, its share of a page of `item`, and its share of a commit.
+ * The files:
  *
  *   meta_sqlite.c          opening, closing, health
  *   meta_sqlite_folder.c   folder, lock, header, schema, migration

@@ -88,8 +88,9 @@ struct sqlite_store {
     pthread_cond_t thread_wake;
     pthread_t thread;
     bool thread_started, thread_stop, thread_work;
-    _Atomic int64_t wal_frames;  /* in use after the last commit */
-    _Atomic int checkpoint_code; /* SQLite's answer to the last checkpoint */
+    _Atomic int64_t wal_frames;               /* in use after the last commit */
+    _Atomic int checkpoint_code;              /* SQLite's answer to the last checkpoint */
+    _Atomic int64_t checkpoint_not_before_us; /* it failed: not at once again */
 };
 
 static inline struct sqlite_store *store_of(struct meta *m) {
@@ -135,9 +136,14 @@ struct item_head {
     struct str id; /* in the arena */
     bool deleted;
 };
-MUST_CHECK enum status item_heads(struct conn *c, int64_t coll, struct str after,
-                                  struct arena *arena, struct item_head *ret, int limit,
-                                  int *ret_count, struct err *err);
+struct item_page {
+    struct str after;
+    int limit;
+    struct item_head *heads; /* out, with room for `limit` */
+    int count;               /* out */
+};
+MUST_CHECK enum status item_heads(struct conn *c, int64_t coll, struct arena *arena,
+                                  struct item_page *page, struct err *err);
 /* Entries that were not in the table when the store was last open: read again from the rows. */
 MUST_CHECK enum status index_load(struct sqlite_store *s, struct err *err);
 /* Under the gate, inside a write transaction: writes at most `count` of the recent entries. */
@@ -167,7 +173,8 @@ MUST_CHECK enum status wal_open(struct sqlite_store *s, struct err *err);
 void maintenance_wake(struct sqlite_store *s);
 void wal_close(struct sqlite_store *s);     /* stops the thread, brings the log to an end */
 void wal_committed(struct sqlite_store *s); /* after a commit: wakes the thread when it is long */
-bool wal_is_full(struct sqlite_store *s);   /* so long that writes are refused */
+void wal_relieve(struct sqlite_store *s); /* before the gate: checkpoints when writers outrun it */
+bool wal_is_full(struct sqlite_store *s); /* so long that writes are refused */
 void wal_tick(struct meta *m);
 
 #endif

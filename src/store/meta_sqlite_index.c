@@ -149,23 +149,23 @@ static enum status table_next(struct conn *c, int64_t coll, struct str after, st
 }
 
 /* Two sorted lists become one; where both have an item, the recent head is the newer one. */
-enum status item_heads(struct conn *c, int64_t coll, struct str after, struct arena *arena,
-                       struct item_head *ret, int limit, int *ret_count, struct err *err) {
-    struct recent_view view = {coll, after.p == NULL ? STR("") : after, c->last_row};
-    struct recent_head *recent = arena_alloc(arena, (size_t)(limit + 1) * sizeof *recent);
-    int recent_count = recent_heads(c->store->recent, &view, arena, recent, limit);
+enum status item_heads(struct conn *c, int64_t coll, struct arena *arena, struct item_page *page,
+                       struct err *err) {
+    struct str after = page->after.p == NULL ? STR("") : page->after;
+    struct recent_view view = {coll, after, c->last_row};
+    struct recent_head *recent = arena_alloc(arena, (size_t)(page->limit + 1) * sizeof *recent);
+    int recent_count = recent_heads(c->store->recent, &view, arena, recent, page->limit), at = 0;
     struct recent_head table;
-    int count = 0, at = 0;
     enum status st = table_next(c, coll, after, arena, &table, err);
-    while (st == OK && count < limit && (at < recent_count || table.id.p != NULL)) {
+    page->count = 0;
+    while (st == OK && page->count < page->limit && (at < recent_count || table.id.p != NULL)) {
         int order = table.id.p == NULL   ? -1
                     : at == recent_count ? 1
                                          : str_cmp(recent[at].id, table.id);
         const struct recent_head *next = order <= 0 ? &recent[at++] : &table;
-        ret[count++] = (struct item_head){next->id, next->head.deleted};
+        page->heads[page->count++] = (struct item_head){next->id, next->head.deleted};
         if (order >= 0) st = table_next(c, coll, table.id, arena, &table, err);
     }
-    *ret_count = count;
     return st;
 }
 

@@ -30,7 +30,7 @@ static enum status call_end(struct meta_session *s, enum status st, struct err *
     return st;
 }
 
-/* Calls between on and off share one transaction and one last row, and so one state of the store. */
+/* Calls between on and off share one transaction and one last row: one state of the store. */
 static enum status sqlite_snapshot(struct meta_session *s, bool on, struct err *err) {
     if (on == s->held) return OK;
     if (!on) {
@@ -338,12 +338,12 @@ struct list_walk {
 /* One collection's part of a listing. */
 static enum status list_collection(struct list_walk *w, const struct collection *c,
                                    struct str after, struct err *err) {
-    int room = w->limit - w->count, found = 0;
-    struct item_head *heads = arena_alloc(w->arena, (size_t)room * sizeof *heads);
-    enum status st = item_heads(w->conn, c->no, after, w->arena, heads, room, &found, err);
-    for (int i = 0; st == OK && i < found; i++) {
+    struct item_page page = {.after = after, .limit = w->limit - w->count};
+    page.heads = arena_alloc(w->arena, (size_t)page.limit * sizeof *page.heads);
+    enum status st = item_heads(w->conn, c->no, w->arena, &page, err);
+    for (int i = 0; st == OK && i < page.count; i++) {
         w->items[w->count++] = (struct meta_item){
-            .collection = c->name, .id = heads[i].id, .deleted = heads[i].deleted};
+            .collection = c->name, .id = page.heads[i].id, .deleted = page.heads[i].deleted};
     }
     return st;
 }

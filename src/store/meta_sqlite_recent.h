@@ -2,9 +2,9 @@
  * recent: the newest entries of the table `item`, in memory until they are written there.
  *
  * A version's row is the truth; `item` is an index that can be derived from it. Written with every
- * version it would cost a page of the log for nearly each, since items are hit at random. So entries
- * gather here and go to the table later, sorted, a slice with every commit (and all of them when
- * nobody writes): neighbours share their page. Up to which row the table is complete stands in
+ * version it would cost a page of the log for nearly each, since items are hit at random. So
+ * entries gather here and go to the table later, sorted, a slice with every commit (and all of them
+ * when nobody writes): neighbours share their page. Up to which row the table is complete stands in
  * `store.indexed`; the rows behind it are read again when the store is opened.
  *
  *     group's rows --pend--> pending --commit--> young --turn--> old --slices--> table
@@ -65,7 +65,7 @@ int recent_heads(struct recent *r, const struct recent_view *v, struct arena *ar
 
 /* What is to be written next: calls fn for at most `count` entries, sorted by item. Nothing is
  * forgotten before recent_slice_done, which says whether the commit that carried them was durable.
- * *ret_row: when these were the last ones, the row up to which the table is then complete; else 0. */
+ * *ret_row: when these were the last ones, the row up to which the table is then complete, or 0. */
 enum status recent_slice(struct recent *r, int count,
                          enum status (*fn)(void *arg, int64_t coll, struct str id,
                                            const struct item_entry *e, struct err *err),

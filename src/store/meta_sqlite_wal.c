@@ -8,10 +8,11 @@
  *   checkpoint 2, RESTART, inside the gate .......... the few that came since; then readers are off
  *                                                     the log, and the next commit starts it again
  *
- * The second keeps writers waiting, so the first is repeated while it leaves much behind. Readers
- * are no hindrance for long: their transactions end with each call. When nothing can be written
- * back (a full disk, a broken one), the log grows over its length; at eight times wal_bytes writes
- * are refused until it can.
+ * The second keeps writers waiting, so the first is repeated while it leaves much behind. A writer
+ * that is faster than all this does it itself, at three times wal_bytes. Readers are no hindrance
+ * for long: their transactions end with each call. When nothing can be written back (a full disk, a
+ * broken one, a snapshot that is held), the log grows over its length; at eight times wal_bytes
+ * writes are refused until it can.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -28,17 +29,23 @@
 enum {
     REST_FRAMES = 256,   /* so few may be left to the checkpoint that keeps writers waiting */
     PASSES = 4,          /* of the first checkpoint, at most */
-    REFUSE_FACTOR = 8,   /* writes are refused when the log is so many times wal_bytes */
+    RELIEF_FACTOR = 3,   /* a writer does the checkpoint when the log is so many times wal_bytes */
+    REFUSE_FACTOR = 8,   /* writes are refused */
+    PAUSE_MS = 100,      /* after a checkpoint that failed */
     READER_WAIT_MS = 20, /* how long the second checkpoint waits for readers */
     ZEROS_BYTES = 1 << 16,
 };
 
+static bool wal_exceeds(struct sqlite_store *s, int64_t factor) {
+    return s->wal_frames * FRAME_BYTES > s->options.wal_bytes * factor;
+}
+
 bool wal_is_full(struct sqlite_store *s) {
-    return s->wal_frames * FRAME_BYTES > s->options.wal_bytes * REFUSE_FACTOR;
+    return wal_exceeds(s, REFUSE_FACTOR);
 }
 
 static bool wal_is_long(struct sqlite_store *s) {
-    return s->wal_frames * FRAME_BYTES > s->options.wal_bytes;
+    return wal_exceeds(s, 1);
 }
 
 void maintenance_wake(struct sqlite_store *s) {
@@ -76,6 +83,7 @@ static int checkpoint(struct sqlite_store *s, int mode, int *ret_frames, int *re
         rc = sqlite3_wal_checkpoint_v2(s->checkpointer.db, NULL, mode, ret_frames, ret_done);
     }
     s->checkpoint_code = rc;
+    if (rc != SQLITE_OK) s->checkpoint_not_before_us = clock_mono_us() + PAUSE_MS * INT64_C(1000);
     return rc;
 }
 
@@ -100,6 +108,17 @@ static void checkpoint_rest(struct sqlite_store *s) {
 static void wal_shorten(struct sqlite_store *s) {
     pthread_mutex_lock(&s->checkpoint_lock);
     if (checkpoint_most(s) == SQLITE_OK) checkpoint_rest(s);
+    pthread_mutex_unlock(&s->checkpoint_lock);
+}
+
+static bool pause_is_over(struct sqlite_store *s) {
+    return clock_mono_us() >= s->checkpoint_not_before_us;
+}
+
+void wal_relieve(struct sqlite_store *s) {
+    if (!wal_exceeds(s, RELIEF_FACTOR) || !pause_is_over(s)) return;
+    pthread_mutex_lock(&s->checkpoint_lock);
+    if (wal_exceeds(s, RELIEF_FACTOR)) checkpoint_rest(s); /* nobody was faster */
     pthread_mutex_unlock(&s->checkpoint_lock);
 }
 
@@ -148,7 +167,7 @@ static void *thread_main(void *arg) {
     int64_t expired_us = clock_mono_us(), commits = s->commits;
     for (thread_pause(s); !thread_stops(s); thread_pause(s)) {
         recent_sort(s->recent);
-        if (wal_is_long(s)) wal_shorten(s);
+        if (wal_is_long(s) && pause_is_over(s)) wal_shorten(s);
         if (clock_mono_us() - expired_us < 1000000) continue;
         if (ops_expired(s)) queue_tick(s);
         if (commits == s->commits) index_rest(s); /* nobody wrote for a second */

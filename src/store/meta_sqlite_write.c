@@ -73,6 +73,7 @@ static enum status settle(struct sqlite_store *s, struct err *err) {
 }
 
 enum status write_begin(struct sqlite_store *s, struct err *err) {
+    wal_relieve(s);
     enum status st = gate_enter(s, false, err);
     if (st != OK) return st;
     struct err why;

@@ -1,4 +1,4 @@
-/* Proves, of any metadata store: noted operations, the outbox, the queue, the list of collections. */
+/* Proves, of any metadata store: noted operations, outbox, queue, the list of collections. */
 #include "base/clock.h"
 #include "conformance/cmocka_all.h"
 #include "conformance/meta_suite.h"

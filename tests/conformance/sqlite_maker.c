@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include "conformance/cmocka_all.h"
+#include "conformance/place.h"
 #include "conformance/sqlite_own.h"
 
-static char folder[64];
+static char folder[128];
 
 const char *sqlite_folder(void) {
     return folder;
@@ -16,8 +17,7 @@ const char *sqlite_folder(void) {
 
 static void place_create(struct meta_maker *maker) {
     (void)maker;
-    snprintf(folder, sizeof folder, "%s", "/tmp/chronos_test_XXXXXX");
-    assert_non_null(mkdtemp(folder));
+    place_make(folder, sizeof folder);
 }
 
 static int integrity_line(void *arg, int count, char **values, char **names) {
@@ -31,7 +31,7 @@ static int integrity_line(void *arg, int count, char **values, char **names) {
 
 /* Every page, every index against its table. */
 static void place_check(void) {
-    char path[128];
+    char path[256];
     snprintf(path, sizeof path, "%s/chronos.db", folder);
     if (access(path, F_OK) != 0) return;
     sqlite3 *db;

@@ -14,11 +14,12 @@
 #include "base/metrics.h"
 #include "conformance/blob_suite.h"
 #include "conformance/cmocka_all.h"
+#include "conformance/place.h"
 
-static char folder[64];
+static char folder[128];
 
 static const char *path_of(const char *name) {
-    static char path[4][256];
+    static char path[4][384];
     static int turn;
     turn = (turn + 1) % 4;
     snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
@@ -27,8 +28,7 @@ static const char *path_of(const char *name) {
 
 static void place_create(struct blob_maker *m) {
     (void)m;
-    snprintf(folder, sizeof folder, "%s", "/tmp/chronos_test_XXXXXX");
-    assert_non_null(mkdtemp(folder));
+    place_make(folder, sizeof folder);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
@@ -226,7 +226,7 @@ static void test_bad_folders(void **state) {
     assert_refused(folder);
 }
 
-/* A limit on the size of files stands for a full disk: in a child, since it cannot be taken back. */
+/* A limit on the size of files stands for a full disk: in a child, which alone has it. */
 static int full_disk(void) {
     struct fixture f;
     struct str got;
