@@ -171,24 +171,45 @@ static uint64_t mix(uint64_t h) {
     return h ^ h >> 33;
 }
 
-uint64_t json_hash(struct str value) {
-    struct json_iter it;
-    struct str key, element;
-    uint64_t h = str_hash((struct str){value.p, 1});
-    switch (json_type(value)) {
-    case JSON_NUMBER:
-        return json_number_hash(value);
-    case JSON_STRING:
-        return mix(h + json_key_hash((struct str){value.p + 1, value.n - 2}));
-    case JSON_ARRAY:
-        for (json_iter_init(&it, value); json_next(&it, &key, &element);)
-            h = mix(h) + json_hash(element);
-        return mix(h);
-    case JSON_OBJECT: /* a sum, since order does not count */
-        for (json_iter_init(&it, value); json_next(&it, &key, &element);)
-            h += mix(json_key_hash(key) + mix(json_hash(element)));
-        return mix(h);
-    default:
-        return h;
+static uint64_t hash_value(struct cursor *c);
+
+/* Behind a child: to the next one, past the comma; true: the container ends here. */
+static bool at_end(struct cursor *c, char closer) {
+    skip_blanks(c);
+    if (*c->p == ',') {
+        c->p++;
+        skip_blanks(c);
     }
+    if (*c->p != closer) return false;
+    c->p++;
+    return true;
+}
+
+static uint64_t hash_container(struct cursor *c, uint64_t h) {
+    char closer = *c->p++ == '{' ? '}' : ']';
+    while (!at_end(c, closer)) {
+        if (closer == ']') {
+            h = mix(h) + hash_value(c);
+        } else { /* a sum, since order does not count */
+            uint64_t key = json_key_hash(take_key(c));
+            h += mix(key + mix(hash_value(c)));
+        }
+    }
+    return mix(h);
+}
+
+/* The cursor is at the first byte of a value, and moves behind it. */
+static uint64_t hash_value(struct cursor *c) {
+    uint64_t kind = str_hash((struct str){c->p, 1});
+    enum json_type type = json_type((struct str){c->p, 1});
+    if (type == JSON_OBJECT || type == JSON_ARRAY) return hash_container(c, kind);
+    struct str value = take_value(c);
+    if (type == JSON_NUMBER) return json_number_hash(value);
+    if (type != JSON_STRING) return kind;
+    return mix(kind + json_key_hash((struct str){value.p + 1, value.n - 2}));
+}
+
+uint64_t json_hash(struct str value) {
+    struct cursor c = {value.p, value.p + value.n};
+    return hash_value(&c);
 }

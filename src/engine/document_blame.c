@@ -131,7 +131,7 @@ static void list_elements(struct members *m, struct arena *arena, struct str arr
     struct member one = {0};
     struct str no_key;
     char digits[24];
-    *m = (struct members){.arena = arena};
+    *m = (struct members){.arena = arena, .by = &members_by_key};
     json_iter_init(&it, array);
     for (int64_t i = 0; json_next(&it, &no_key, &one.text); i++) {
         one.key = arena_dup(arena, index_name(i, digits));
@@ -149,7 +149,7 @@ static void children_init(struct children *c, struct walk *w, struct pair at) {
     if (c->in_step) {
         json_iter_init(&c->old, at.old);
     } else if (old_object) {
-        members_list(&c->members, &w->arena, at.old, members_key_hash);
+        members_list(&c->members, &w->arena, at.old, &members_by_key);
     } else {
         list_elements(&c->members, &w->arena, at.old);
     }

@@ -1,9 +1,9 @@
 /*
  * document_diff: JSON Patch (RFC 6902) from one text to another.
  *
- * Objects are compared member by member, whatever their order. Arrays are cut of their common
- * beginning and end; what is left is compared in pairs, and the surplus removed from the end or
- * added.
+ * Objects are compared member by member, whatever their order. Arrays of different length are cut
+ * of their common beginning and end; what is left is compared in pairs, and the surplus removed
+ * from the end or added.
  *
  * The path of where we are is kept in the form in which it stands in the patch, that is, as the
  * inside of a JSON string: a raw key is one already, but for ~ and /. A patch names the path in
@@ -21,13 +21,15 @@ enum {
     WHOLE_FACTOR = 4,
     OPERATION_BYTES = 64, /* of an operation without path and value, at most */
     BYTES_PER_BYTE = 128, /* a patch is shorter than FREE_BYTES and this many times both texts */
+    EFFORT_PER_BYTE = 8,  /* bytes of elements compared in vain, for each byte of both texts */
 };
 
 struct differ {
     struct arena *arena; /* for this patch alone */
     struct buf out;
     struct buf path;
-    size_t limit; /* of out, while a container may be replaced */
+    size_t limit;   /* of out, while a container may be replaced */
+    int64_t effort; /* bytes that may still be compared in vain */
 };
 
 /* A container that is being compared. */
@@ -46,6 +48,7 @@ struct str document_diff(struct arena *arena, struct str a, struct str b) {
     arena_init(&scratch);
     a = document_without_system(&scratch, a);
     b = document_without_system(&scratch, b);
+    d.effort = EFFORT_PER_BYTE * (int64_t)(a.n + b.n);
     buf_init(&d.path, 2 * (a.n + b.n) + OPERATION_BYTES);
     buf_init(&d.out, FREE_BYTES + BYTES_PER_BYTE * (a.n + b.n));
     buf_append_char(&d.out, '[');
@@ -138,8 +141,8 @@ static void scope_close(struct differ *d, const struct scope *s, struct str b) {
 static void diff_object(struct differ *d, struct str a, struct str b, bool root) {
     struct members in_a, in_b;
     struct scope scope = scope_open(d, b, root);
-    members_list(&in_a, d->arena, a, members_key_hash);
-    members_list(&in_b, d->arena, b, members_key_hash);
+    members_list(&in_a, d->arena, a, &members_by_key);
+    members_list(&in_b, d->arena, b, &members_by_key);
     bool more = true;
     for (uint32_t i = 0; i < in_a.count && more; i++) {
         const struct member *old = &in_a.list[i], *new = members_find(&in_b, old->key);
@@ -161,45 +164,62 @@ static void diff_object(struct differ *d, struct str a, struct str b, bool root)
     scope_close(d, &scope, b);
 }
 
-struct elements {
+/* ---- arrays ---- */
+
+/* A run of elements. */
+struct run {
     struct str *list;
     size_t count;
 };
 
-/* What is left of an array from where the walk stands. */
-static struct elements rest_of(struct differ *d, struct json_iter it) {
-    struct elements e = {NULL, 0};
-    struct str key, value;
-    for (struct json_iter count = it; json_next(&count, &key, &value);) e.count++;
-    if (e.count > 0) e.list = arena_alloc(d->arena, e.count * sizeof(*e.list));
-    for (size_t i = 0; i < e.count && json_next(&it, &key, &value); i++) e.list[i] = value;
-    return e;
+static struct run run_of(struct differ *d, struct str array) {
+    enum { FEW = 16 }; /* kept while the others are counted, as in members_list */
+    struct run run = {NULL, 0};
+    struct str few[FEW], key, value;
+    struct json_iter it, rest;
+    json_iter_init(&it, array);
+    for (rest = it; json_next(&it, &key, &value); run.count++) {
+        if (run.count >= FEW) continue;
+        few[run.count] = value;
+        rest = it;
+    }
+    size_t kept = run.count < FEW ? run.count : FEW;
+    run.list = arena_alloc(d->arena, run.count * sizeof(value));
+    memcpy(run.list, few, kept * sizeof(value));
+    for (size_t i = kept; i < run.count && json_next(&rest, &key, &value); i++) run.list[i] = value;
+    return run;
 }
 
-/* Passes the elements that both arrays begin with; how many. */
-static size_t common_beginning(struct json_iter *a, struct json_iter *b) {
-    struct str key, x, y;
-    for (size_t n = 0;; n++) {
-        struct json_iter at_a = *a, at_b = *b;
-        if (!json_next(a, &key, &x) || !json_next(b, &key, &y) || !json_equal(x, y)) {
-            *a = at_a;
-            *b = at_b;
-            return n;
-        }
+/* Are they equal, as far as there is effort left to find out? To find unequal what differs far
+ * inside is work that is done again inside, level by level. */
+static bool same(struct differ *d, struct str a, struct str b) {
+    if (d->effort <= 0) return false;
+    if (json_equal(a, b)) return true;
+    d->effort -= (int64_t)(a.n + b.n);
+    return false;
+}
+
+/* Cuts off what both begin and end with; how many elements at the beginning. Where both are of the
+ * same length that would change nothing. */
+static size_t cut_common(struct differ *d, struct run *x, struct run *y) {
+    size_t first = 0;
+    if (x->count == y->count) return 0;
+    while (first < x->count && first < y->count && same(d, x->list[first], y->list[first])) first++;
+    x->list += first;
+    y->list += first;
+    x->count -= first;
+    y->count -= first;
+    while (x->count > 0 && y->count > 0 && same(d, x->list[x->count - 1], y->list[y->count - 1])) {
+        x->count--;
+        y->count--;
     }
+    return first;
 }
 
 static void diff_array(struct differ *d, struct str a, struct str b) {
-    struct json_iter it_a, it_b;
     struct scope scope = scope_open(d, b, false);
-    json_iter_init(&it_a, a);
-    json_iter_init(&it_b, b);
-    size_t first = common_beginning(&it_a, &it_b);
-    struct elements x = rest_of(d, it_a), y = rest_of(d, it_b);
-    while (x.count > 0 && y.count > 0 && json_equal(x.list[x.count - 1], y.list[y.count - 1])) {
-        x.count--;
-        y.count--;
-    }
+    struct run x = run_of(d, a), y = run_of(d, b);
+    size_t first = cut_common(d, &x, &y);
     size_t pairs = x.count < y.count ? x.count : y.count;
     bool more = true;
     for (size_t i = 0; i < pairs && more; i++) {

@@ -104,21 +104,22 @@ static uint64_t element_hash(struct str key, struct str value) {
     return json_hash(id) ^ str_hash(name);
 }
 
-/* The element that `value` is to be merged with or that makes it superfluous, or NULL. */
-static struct member *find_element(const struct members *members, struct str value, uint64_t hash,
-                                   struct str *ret_name) {
+/* Is one to be merged into the other, or superfluous beside it? */
+static bool same_element(struct str value, struct str other) {
     struct str name, id, other_name, other_id;
-    struct member *one;
-    uint32_t place = 0;
     bool has_id = identity(value, &name, &id);
-    *ret_name = has_id ? name : STR_NONE;
-    while ((one = members_probe(members, hash, &place)) != NULL) {
-        bool other_has = identity(one->text, &other_name, &other_id);
-        if (other_has != has_id) continue;
-        if (has_id ? str_eq(name, other_name) && json_equal(id, other_id)
-                   : json_equal(value, one->text))
-            return one;
-    }
+    if (identity(other, &other_name, &other_id) != has_id) return false;
+    if (!has_id) return json_equal(value, other);
+    return str_eq(name, other_name) && json_equal(id, other_id);
+}
+
+static const struct members_by by_element = {element_hash, same_element};
+
+static struct member *find_element(const struct members *members, struct str value, uint64_t hash) {
+    uint32_t place = 0;
+    struct member *one;
+    while ((one = members_probe(members, hash, &place)) != NULL)
+        if (same_element(value, one->text)) return one;
     return NULL;
 }
 
@@ -133,7 +134,7 @@ static struct tree *tree_new(struct arena *arena, struct str text) {
 static void tree_open(struct arena *arena, struct tree *t) {
     if (t->opened) return;
     bool object = json_type(t->text) == JSON_OBJECT;
-    members_list(&t->members, arena, t->text, object ? members_key_hash : element_hash);
+    members_list(&t->members, arena, t->text, object ? &members_by_key : &by_element);
     t->standing = t->members.count;
     t->opened = true;
 }
@@ -151,12 +152,12 @@ static struct str member_text(const struct member *member) {
 /* Adds one element to an array unless it is there, or merges it into the one it belongs to. */
 static void merge_element(struct arena *arena, struct tree *array, struct str value) {
     uint64_t hash = element_hash(STR_NONE, value);
-    struct str id_name;
-    struct member *one = find_element(&array->members, value, hash, &id_name);
+    struct str name, id;
+    struct member *one = find_element(&array->members, value, hash);
     if (one == NULL) {
         members_add(&array->members, (struct member){.text = value, .hash = hash});
-    } else if (id_name.p != NULL) {
-        merge_object(arena, member_tree(arena, one), value, id_name);
+    } else if (identity(value, &name, &id)) {
+        merge_object(arena, member_tree(arena, one), value, name);
     }
 }
 

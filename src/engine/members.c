@@ -7,14 +7,23 @@
 
 enum { MEMBERS_FEW = 16 };
 
-uint64_t members_key_hash(struct str key, struct str value) {
-    (void)value; /* order and equality of members go by key alone */
+static uint64_t key_hash(struct str key, struct str value) {
+    (void)value; /* a member is found by its key alone */
     return json_key_hash(key);
 }
 
+const struct members_by members_by_key = {key_hash, NULL};
+
+/* What is the same as an entry before it is left out: a list of a million zeros has one place in the
+ * table. */
 static void table_put(struct members *m, uint32_t i) {
-    uint32_t place = (uint32_t)m->list[i].hash & m->mask;
-    while (m->table[place] != 0) place = (place + 1) & m->mask;
+    const struct member *one = &m->list[i];
+    uint32_t place = (uint32_t)one->hash & m->mask;
+    for (; m->table[place] != 0; place = (place + 1) & m->mask) {
+        const struct member *other = &m->list[m->table[place] - 1];
+        if (m->by->same != NULL && other->hash == one->hash && m->by->same(other->text, one->text))
+            return;
+    }
     m->table[place] = i + 1;
 }
 
@@ -27,19 +36,27 @@ static void table_make(struct members *m) {
     for (uint32_t i = 0; i < m->count; i++) table_put(m, i);
 }
 
+/* The first few are kept while the others are counted: a container of few members, and a deep
+ * document is made of those, is passed only once. */
 void members_list(struct members *m, struct arena *arena, struct str container,
-                  uint64_t (*hash)(struct str key, struct str value)) {
-    struct json_iter it;
-    struct member one = {0};
-    *m = (struct members){.arena = arena};
+                  const struct members_by *by) {
+    struct json_iter it, rest;
+    struct member few[MEMBERS_FEW], one = {0};
+    *m = (struct members){.arena = arena, .by = by};
     ASSERT(container.n < UINT32_MAX / 4);
-    for (json_iter_init(&it, container); json_next(&it, &one.key, &one.text);) m->cap++;
-    if (m->cap == 0) return;
-    m->list = arena_alloc(arena, m->cap * sizeof(one));
-    for (json_iter_init(&it, container); json_next(&it, &one.key, &one.text);) {
-        one.hash = hash(one.key, one.text);
-        m->list[m->count++] = one;
+    json_iter_init(&it, container);
+    for (rest = it; json_next(&it, &one.key, &one.text); m->cap++) {
+        if (m->cap >= MEMBERS_FEW) continue;
+        few[m->cap] = one;
+        rest = it;
     }
+    if (m->cap == 0) return;
+    m->count = m->cap < MEMBERS_FEW ? m->cap : MEMBERS_FEW;
+    m->list = arena_alloc(arena, m->cap * sizeof(one));
+    memcpy(m->list, few, m->count * sizeof(one));
+    while (m->count < m->cap && json_next(&rest, &one.key, &one.text)) m->list[m->count++] = one;
+    for (uint32_t i = 0; i < m->count; i++)
+        m->list[i].hash = by->hash(m->list[i].key, m->list[i].text);
     if (m->count > MEMBERS_FEW) table_make(m);
 }
 

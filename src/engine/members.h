@@ -18,20 +18,27 @@ struct member {
     uint64_t hash;
 };
 
+/* How entries are found: members of objects by key, elements as merge sees them. */
+struct members_by {
+    uint64_t (*hash)(struct str key, struct str value);
+    /* Are two entries of the same hash one and the same to whoever looks for them? Then only the
+     * first is found. NULL: there are no such entries. */
+    bool (*same)(struct str value, struct str other);
+};
+extern const struct members_by members_by_key;
+
 struct members {
     struct arena *arena;
+    const struct members_by *by;
     struct member *list; /* in the order of the text; what was added comes last */
     uint32_t count, cap;
     uint32_t *table; /* of member number + 1, 0: free; NULL: few members */
     uint32_t mask;   /* places in the table - 1 */
 };
 
-/* Hash of a member of an object: by its key. */
-uint64_t members_key_hash(struct str key, struct str value);
-
-/* Lists a container, each with the hash that `hash` gives. */
+/* Lists a container. */
 void members_list(struct members *m, struct arena *arena, struct str container,
-                  uint64_t (*hash)(struct str key, struct str value));
+                  const struct members_by *by);
 void members_add(struct members *m, struct member member);
 
 /* The next one with this hash, NULL at the end; *place is 0 at first. */

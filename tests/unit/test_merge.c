@@ -340,6 +340,32 @@ static void adds_many_members(void **state) {
     arena_release(&arena);
 }
 
+/* A list of one value in many spellings, merged with itself. */
+static void takes_many_equal_elements(void **state) {
+    (void)state;
+    struct buf base;
+    struct arena arena;
+    struct str got;
+    struct err err;
+    arena_init(&arena);
+    buf_init(&base, TEXT_MAX);
+    buf_append_str(&base, STR("{\"l\":[0"));
+    for (int i = 0; i < 200000; i++) {
+        buf_append_str(&base, i % 2 ? STR(",0e") : STR(",\"\\u0061\",{\"id\":0.0,\"x\":"));
+        buf_append_int(&base, i);
+        if (i % 2 == 0) buf_append_char(&base, '}');
+    }
+    buf_append_str(&base, STR("]}"));
+    int64_t start = clock_mono_us();
+    assert_int_equal(document_merge(&arena, buf_str(&base), buf_str(&base), TEXT_MAX, &got, &err),
+                     OK);
+    assert_in_range(clock_mono_us() - start, 0, 20000000);
+    /* Only the first object with that id has changed, to what the last one says. */
+    assert_int_equal(got.n, base.len + strlen("199998") - strlen("0"));
+    buf_release(&base);
+    arena_release(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merges),
@@ -347,6 +373,7 @@ int main(void) {
         cmocka_unit_test(merges_random_documents),
         cmocka_unit_test(merges_large_arrays),
         cmocka_unit_test(adds_many_members),
+        cmocka_unit_test(takes_many_equal_elements),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
