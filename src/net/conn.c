@@ -12,9 +12,9 @@
  *
  * Events are edge-triggered: `readable` remembers that there may be input, so that reading can
  * pause and go on without a system call. A short read means that there is no more, with two
- * exceptions: if the client has shut its side (`hup`) the end of the stream is still to be read; and
- * a reset that came together with the data is reported as nothing but data. The next send would
- * tell; where none follows (`doubt`) one more read does.
+ * exceptions: if the client has shut its side (`hup`), the end of the stream is still to be read;
+ * and a reset that came together with the data is reported as nothing but data. The next send
+ * would tell; where none follows (`doubt`) one more read does.
  *
  * Order and fairness. While a batch is in flight nothing is parsed, and little is read ahead: the
  * rest waits in the kernel, and cannot wait for ever, since the batch ends without the client's
