@@ -111,7 +111,7 @@ static void test_defaults(void **state) {
     assert_int_equal(c->group_bytes, 8 << 20);
     assert_int_equal(c->commit_wait_ms, 10000);
     assert_int_equal(c->history_entries, 10000);
-    assert_int_equal(c->shutdown_ms, 10000);
+    assert_int_equal(c->shutdown_ms, 8000);
     assert_true(c->local_enabled);
     assert_true(str_eq(c->base_path, STR("./chronos-data")));
     assert_int_equal(c->sqlite_cache_bytes, 16 << 20);
