@@ -4,7 +4,8 @@
 #   CC=clang             works everywhere; its files lie in build[/SAN]/clang
 #   B=folder             builds into another folder altogether
 #   V=1                  prints the commands whole
-#   JOBS=n               test programs that run at once (default: one per processor)
+#   JOBS=n               compilations, and test programs, that run at once (default: one per
+#                        processor); make -jN has the last word on compilations
 #
 # Every variant has its own folder, and an object is made again when the compiler or its flags
 # change, so that variants never mix.
@@ -23,6 +24,11 @@ PKGS     := libevent_core sqlite3 libcrypto
 TESTPKGS := cmocka hiredis
 CLANG_FORMAT ?= $(shell command -v clang-format-14 || echo clang-format)
 VERSION  := $(shell sed -n 's/^\#define CHRONOS_VERSION "\(.*\)".*/\1/p' src/*.h src/*/*.h 2>/dev/null)
+
+MAKEFLAGS += -j$(JOBS)
+ifneq ($(filter clean,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
 
 ifneq ($(filter-out address thread,$(SAN)),)
 $(error SAN is address or thread, not "$(SAN)")
@@ -85,6 +91,7 @@ KILLS   ?= $(if $(SAN),60,200)
 args_fault_run = --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 args_model_run = $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
 TOOLS   := readme utils bench
+PURE    := tests/model/test_commit.py # runs nothing that a sanitizer could see
 CRASH   := fault
 BINS    := $(call bins,$(QUICK) model $(CRASH))
 BENCH   := $(B)/bench/load
@@ -148,7 +155,7 @@ README_RUNS := $(PAGES:%="tests/readme/run-transcript %")
 # Timing matters least to the crash test and it loads the machine most: it runs last, alone.
 test: $(BINS) $(SERVER) $(REPLAYS) $(if $(SAN),,fuzz-build $(BENCH))  ## every test; SAN=address|thread: with that build
 	@$(RUN) $(call bins,$(QUICK)) $(call scripts,$(QUICK)) \
-	    $(call bins,model) $(call scripts,model) $(REPLAY_RUNS) \
+	    $(call bins,model) $(filter-out $(if $(SAN),$(PURE)),$(call scripts,model)) $(REPLAY_RUNS) \
 	    $(if $(SAN),,$(wildcard $(TOOLS:%=tests/%/test_*.py))) \
 	    $(if $(SAN),,$(README_RUNS) $(FUZZ_RUNS)) \
 	    --alone $(call bins,$(CRASH)) $(call scripts,$(CRASH))
@@ -166,7 +173,7 @@ test-model: $(call bins,model) $(SERVER)  ## random commands against a plain mod
 	@$(RUN) $(filter-out $(SERVER),$^) $(call scripts,model)
 
 test-crash: $(call bins,$(CRASH)) $(SERVER)  ## kills at fault points and random moments, then every promise checked (KILLS=n)
-	@$(RUN) --alone $(filter-out $(SERVER),$^) $(call scripts,$(CRASH))
+	@$(RUN) --verbose --alone $(filter-out $(SERVER),$^) $(call scripts,$(CRASH))
 
 test-readme: $(SERVER) $(BENCH)  ## the transcripts of the README, executed; the tools' own tests
 	@$(RUN) $(wildcard $(TOOLS:%=tests/%/test_*.py)) $(README_RUNS)
