@@ -183,6 +183,7 @@ static struct run run_of(struct differ *d, struct str array) {
         few[run.count] = value;
         rest = it;
     }
+    if (run.count == 0) return run;
     size_t kept = run.count < FEW ? run.count : FEW;
     run.list = arena_alloc(d->arena, run.count * sizeof(value));
     memcpy(run.list, few, kept * sizeof(value));

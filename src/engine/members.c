@@ -14,15 +14,15 @@ static uint64_t key_hash(struct str key, struct str value) {
 
 const struct members_by members_by_key = {key_hash, NULL};
 
-/* What is the same as an entry before it is left out: a list of a million zeros has one place in the
- * table. */
+/* What is the same as an entry before it is left out: a list of a million zeros has one place in
+ * the table. */
 static void table_put(struct members *m, uint32_t i) {
     const struct member *one = &m->list[i];
     uint32_t place = (uint32_t)one->hash & m->mask;
     for (; m->table[place] != 0; place = (place + 1) & m->mask) {
         const struct member *other = &m->list[m->table[place] - 1];
-        if (m->by->same != NULL && other->hash == one->hash && m->by->same(other->text, one->text))
-            return;
+        if (other->hash != one->hash || m->by->same == NULL) continue;
+        if (m->by->same(other->text, one->text)) return;
     }
     m->table[place] = i + 1;
 }
