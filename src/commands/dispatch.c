@@ -428,6 +428,7 @@ static void dispatch_worker_free(void *arg, void *worker) {
 
 static void dispatch_tick(void *arg) {
     struct app *app = arg;
+    if (commit_is_overdue(app->engine)) net_wake_worker(app->net);
     int64_t calls = stats_calls(app->stats), now_us = clock_mono_us();
     int i = app->rate_at++ % RATE_SAMPLES;
     int64_t spent_us = now_us - app->rate_us[i];

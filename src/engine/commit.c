@@ -53,9 +53,10 @@ struct commit {
     const struct write_set *current; /* the group in flight, for OPSTATUS */
     _Atomic int64_t
         in_flight_ms; /* the group in flight has no version before this instant; 0: no group */
-    _Atomic uint64_t publishes;      /* odd while heads are being published */
-    _Atomic int64_t last_ms, queued; /* for INFO; queued mirrors waiting */
-    atomic_bool led;                 /* mirrors leading */
+    _Atomic uint64_t publishes;        /* odd while heads are being published */
+    _Atomic int64_t last_ms, queued;   /* for INFO; queued mirrors waiting */
+    _Atomic int64_t first_deadline_us; /* of the set that waits longest; 0: none waits */
+    atomic_bool led;                   /* mirrors leading */
 };
 
 struct commit *commit_new(void) {
@@ -89,7 +90,10 @@ enum status commit_submit(struct engine_worker *w, struct write_set *set, struct
     pthread_mutex_lock(&c->lock);
     bool full = c->waiting > 0 && c->waiting + set->count > set->config->queued_writes;
     if (!full) {
-        if (!c->first) c->oldest_us = now_us;
+        if (!c->first) {
+            c->oldest_us = now_us;
+            atomic_store(&c->first_deadline_us, set->deadline_us);
+        }
         *c->last = set;
         c->last = &set->next;
         c->waiting += set->count;
@@ -107,6 +111,7 @@ static struct write_set *queue_pop(struct commit *c) {
     c->first = set->next;
     if (!c->first) c->last = &c->first;
     set->next = NULL;
+    atomic_store(&c->first_deadline_us, c->first ? c->first->deadline_us : 0);
     c->waiting -= set->count;
     atomic_store_explicit(&c->queued, c->waiting, memory_order_relaxed);
     return set;
@@ -601,6 +606,11 @@ static void group_commit(struct engine_worker *w, struct sets *sets) {
     pthread_mutex_unlock(&c->lock);
     answer_all(sets->first);
     arena_reset(&w->arena);
+}
+
+bool commit_is_overdue(const struct engine *e) {
+    int64_t deadline_us = atomic_load(&e->commit->first_deadline_us);
+    return deadline_us != 0 && deadline_us < clock_mono_us();
 }
 
 /* ---- what readers ask ---- */

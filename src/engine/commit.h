@@ -73,6 +73,10 @@ MUST_CHECK enum status commit_submit(struct engine_worker *w, struct write_set *
  * they waited long. */
 bool commit_lead(struct engine_worker *w, bool busy);
 
+/* [any thread] A set waits past its deadline, behind a group that does not end: some worker should
+ * call commit_lead, which refuses it. */
+bool commit_is_overdue(const struct engine *e);
+
 /* Drops what the outcomes hold. */
 void commit_release(struct write_set *set);
 

@@ -142,18 +142,25 @@ static void verify_fault(struct verify *v, const struct version *version, int64_
                                         STR_FMT(version->id), (long long)version->ov);
 }
 
+static bool payload_is_there(struct engine *e, const struct version *v) {
+    struct blob_info info;
+    struct err err;
+    return v->blob_key.p && e->blob->ops->head(e->blob, BLOB_JSON, v->blob_key, &info, &err) == OK;
+}
+
 static void verify_version(struct verify *v, struct version **version) {
+    struct engine *e = v->worker->engine;
     struct verify_report *r = v->report;
     struct err err;
     r->versions++;
     r->bytes += (*version)->size;
-    enum status s = (*version)->doc.p
-                        ? payload_verify(*version, &err)
-                        : payload_load(v->worker->engine, &v->worker->arena, version, &err);
-    if (s == ERR_CORRUPT && !(*version)->doc.p)
-        verify_fault(v, *version, &r->missing);
-    else if (s != OK)
-        verify_fault(v, *version, &r->corrupt);
+    bool inside = (*version)->doc.p != NULL;
+    enum status s =
+        inside ? payload_verify(*version, &err) : payload_load(e, &v->worker->arena, version, &err);
+    if (s != OK) {
+        bool there = inside || payload_is_there(e, *version);
+        verify_fault(v, *version, there ? &r->corrupt : &r->missing);
+    }
     arena_reset(&v->worker->arena);
 }
 

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -310,6 +311,13 @@ void net_shutdown(struct net *net) {
     net->stop_asked = true; /* acted on at the end of the turn: a connection may be being handled */
 }
 
+/* Bytes that nobody will read make the kernel end the connection by a reset, and a reset takes away
+ * what the client has not read yet: such a connection must leave in order. */
+static bool has_input(const struct conn *c) {
+    int bytes = 0;
+    return conn_kept(c) > 0 || (ioctl(c->fd, FIONREAD, &bytes) == 0 && bytes > 0);
+}
+
 static void begin_stop(struct net *net) {
     net->stopping = true;
     net_read_clocks(net);
@@ -317,7 +325,7 @@ static void begin_stop(struct net *net) {
     listen_close(net);
     for (struct conn *c = TAILQ_FIRST(&net->clients), *next; c != NULL; c = next) {
         next = TAILQ_NEXT(c, link);
-        if (c->batch == NULL && conn_unsent(c) == 0) {
+        if (c->batch == NULL && conn_unsent(c) == 0 && !has_input(c)) {
             conn_close(c);
         } else {
             conn_end(c);
