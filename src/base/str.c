@@ -260,7 +260,7 @@ static uint64_t fold(uint64_t a, uint64_t b) {
 uint64_t str_hash(struct str s) {
     const char *p = s.p;
     size_t n = s.n;
-    uint64_t h = secrets[0] ^ (uint64_t)n;
+    uint64_t h = secrets[0];
     uint64_t a = 0, b = 0;
     while (n > 16) {
         h = fold(read64(p) ^ secrets[1], read64(p + 8) ^ h);
@@ -278,5 +278,6 @@ uint64_t str_hash(struct str s) {
         a = (uint64_t)(uint8_t)p[0] << 16 | (uint64_t)(uint8_t)p[n / 2] << 8 | (uint8_t)p[n - 1];
     }
     h = fold(a ^ secrets[2], b ^ h);
-    return fold(h ^ secrets[3], h + secrets[1]);
+    /* The length comes in last and apart: beside the data, one could be traded for the other. */
+    return fold(h ^ secrets[3], (h + secrets[1]) ^ (uint64_t)s.n);
 }

@@ -350,6 +350,26 @@ static void test_hash_spreads(void **state) {
     for (int i = 0; i < BUCKETS; i++) assert_in_range(buckets[i], EACH / 2, EACH * 2);
 }
 
+static int cmp_u64(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Numbered keys are what clients send most: by chance one pair in 18 million million collides. */
+static void test_hash_of_numbered_keys(void **state) {
+    (void)state;
+    enum { KEYS = 200000 };
+    uint64_t *hashes = xcalloc(KEYS, sizeof *hashes);
+    for (int i = 0; i < KEYS; i++) {
+        char key[32];
+        int n = snprintf(key, sizeof key, "k%d", i);
+        hashes[i] = str_hash((struct str){key, (size_t)n});
+    }
+    qsort(hashes, KEYS, sizeof *hashes, cmp_u64);
+    for (int i = 1; i < KEYS; i++) assert_true(hashes[i] != hashes[i - 1]);
+    free(hashes);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compare),
@@ -361,6 +381,7 @@ int main(void) {
         cmocka_unit_test(test_glob),
         cmocka_unit_test(test_glob_is_bounded),
         cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_hash_of_numbered_keys),
         cmocka_unit_test(test_hash_spreads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
