@@ -97,13 +97,26 @@ static void member_fill(struct bench *b, struct group_member *m, int64_t item, b
     digest_sha256(m->version.doc, m->version.checksum);
 }
 
+enum { LATENCIES_MAX = 1 << 20 };
+static int64_t latencies[LATENCIES_MAX];
+
+static int int_order(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Milliseconds that a thousandth, in order of length, of the groups stayed below. */
+static double percentile(int64_t groups, int thousandth) {
+    return groups == 0 ? 0 : (double)latencies[(groups - 1) * thousandth / 1000] / 1000;
+}
+
 enum bench_case { CREATE_ORDERED, CREATE_SCATTERED, UPDATE_DISTINCT, UPDATE_HOT };
 
 static void run(struct bench *b, const char *name, enum bench_case what, int group,
                 int64_t versions_max) {
     static struct group_member members[GROUP_MAX];
     int64_t cpu = cpu_us(), wall = clock_mono_us(), end = wall + b->seconds * 1000000, count = 0;
-    int64_t syncs = metric_get(METRIC_FSYNCS), longest = 0, before = wall;
+    int64_t syncs = metric_get(METRIC_FSYNCS), groups = 0, before = wall;
     while (before < end && count < versions_max) {
         for (int i = 0; i < group; i++) {
             int64_t item = 0;
@@ -114,17 +127,19 @@ static void run(struct bench *b, const char *name, enum bench_case what, int gro
         group_commit(b, members, group);
         count += group;
         int64_t now = clock_mono_us();
-        if (now - before > longest) longest = now - before;
+        if (groups < LATENCIES_MAX) latencies[groups++] = now - before;
         before = now;
     }
     cpu = cpu_us() - cpu;
     wall = clock_mono_us() - wall;
-    printf("%-18s group %3d: %7.1f us cpu, %7.1f us wall, %8.0f/s, %.2f syncs per group, longest "
-           "%.1f ms\n",
+    qsort(latencies, (size_t)groups, sizeof latencies[0], int_order);
+    printf("%-18s group %3d: %6.1f us cpu, %6.1f us wall, %7.0f/s, %.2f syncs per group; groups in "
+           "ms: median %.2f, p99 %.1f, p99.9 %.1f, longest %.1f\n",
            name, group, (double)cpu / (double)count, (double)wall / (double)count,
            1e6 * (double)count / (double)wall,
            (double)((metric_get(METRIC_FSYNCS) - syncs) * group) / (double)count,
-           (double)longest / 1000);
+           percentile(groups, 500), percentile(groups, 990), percentile(groups, 999),
+           percentile(groups, 1000));
     fflush(stdout);
 }
 
