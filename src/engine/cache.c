@@ -220,7 +220,8 @@ static void slot_set_version(struct shard *s, struct slot *slot, struct version 
 }
 
 /* The reader will copy the document: its lines are asked for at once, instead of one after the
- * other, which halves the price of a version that lies in memory but in no processor's cache. */
+ * other, which halves the price of a version that lies in memory but in no cache of the
+ * processor. */
 static void prefetch_version(const struct slot *slot) {
     const char *p = (const char *)slot->version;
     int64_t bytes = slot->bytes < PREFETCH_BYTES ? slot->bytes : PREFETCH_BYTES;

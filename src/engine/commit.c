@@ -273,8 +273,8 @@ static void prepare_write(struct group *g, struct write *write, bool use_cache) 
             cache_head(g->engine->cache, (struct cache_item){item->coll.no, item->id}, &item->head);
 }
 
-/* A head from the store becomes the item's, once its document was found whole. What is damaged fails
- * the writes to this item, and no other. */
+/* A head from the store becomes the item's, once its document was found whole. What is damaged
+ * fails the writes to this item, and no other. */
 static void take_head(struct group *g, struct group_item *item, struct version *head) {
     struct err err;
     item->loaded = true;

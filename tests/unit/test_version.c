@@ -166,10 +166,14 @@ static void test_random(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_copy_is_independent), cmocka_unit_test(test_without_document),
-        cmocka_unit_test(test_room),                cmocka_unit_test(test_shared_by_threads),
-        cmocka_unit_test(test_names),               cmocka_unit_test(test_sha256),
-        cmocka_unit_test(test_sha256_list),         cmocka_unit_test(test_random),
+        cmocka_unit_test(test_copy_is_independent),
+        cmocka_unit_test(test_without_document),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_shared_by_threads),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_sha256_list),
+        cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
