@@ -250,8 +250,8 @@ bool cache_version(struct cache *c, struct cache_item item, int64_t ov, struct v
     return find_version(c, item, ov, ret);
 }
 
-/* The greatest ov with at_ms <= at, -1 for none. Written so that the compiler makes no branch of the
- * comparison: half of thirteen of them would be guessed wrong. */
+/* The greatest ov with at_ms <= at, -1 for none. Written so that the compiler makes no branch of
+ * the comparison: half of thirteen of them would be guessed wrong. */
 static int64_t timeline_find(const struct timeline *t, int64_t at_ms) {
     const int64_t *base = t->at_ms;
     size_t left = (size_t)t->count;
