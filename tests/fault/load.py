@@ -5,7 +5,7 @@ import selectors
 import socket
 import time
 
-from ledger import ACKED, PENDING, Write, digest, ensure, instant_ms, text
+from ledger import PENDING, Write, digest, ensure, instant_ms, text
 from resp import Error, Reader, as_map, encode
 
 
@@ -309,6 +309,3 @@ class Load:
 
 def pending(ledger):
     return [w for w in ledger.marks.values() if w.state == PENDING]
-
-
-__all__ = ["Load", "now_ms", "pending", "ACKED"]

@@ -325,6 +325,39 @@ def sweep(args, rng, point, action):
 
 # --- a disk that is really full ---
 
+class Refused(Failing):
+    """One failure, one write that meets it, and a kill at once: nothing comes after it that could
+    cover what the failure left behind."""
+
+    def once(self, point, action, n):
+        self.cycle += 1
+        mark = "r%d" % self.cycle
+        size = 5000 if point.startswith("blob") else self.rng.choice([10, 1000, 5000])
+        doc = b'{"w":"%s","pad":"%s"}' % (mark.encode(), b"p" * size)
+        write = Write("update", "refused:1", ["CHRONOS.UPDATE", "refused:1", doc, "UPSERT", "REASON",
+                                              mark, "OPID", "op-" + mark], mark, doc, "op-" + mark)
+        self.control.ok("DEBUG", "FAULT", point, action, str(n))
+        self.ledger.send(write, now_ms())
+        reply = self.control.call(*write.args)
+        self.ledger.answer(write, reply, now_ms())
+        self.server.kill()
+        self.control.close()
+        self.recover()
+        return isinstance(reply, Error)
+
+
+def refused(args, rng, point, action):
+    folder = Refused(args.server, rng)
+    try:
+        folder.start()
+        errors = sum(folder.once(point, action, n) for n in (1, 1, 1, 2, 2, 3))
+        folder.check_counts()
+        folder.finish()
+        return "%d of 6 with an error" % errors
+    finally:
+        folder.close()
+
+
 class Full(Failing):
     """A data folder on a small disk."""
 
@@ -417,6 +450,7 @@ def full_limit(args, rng):
 
 # --- all of them ---
 
+FAILURES = (Violation, chronos.Fault, chronos.StartError, RuntimeError, KeyError) + RESTS
 FAILS = [("file-fsync", "fail"), ("file-write", "fail"), ("file-write", "full"),
          ("sqlite-step", "fail"), ("sqlite-read", "fail"), ("malloc", "fail"),
          ("blob-temp", "fail"), ("blob-write", "fail"), ("blob-write", "full"),
@@ -440,6 +474,9 @@ def tests(args, rng):
     for point, action in FAILS:
         yield "%s: %s under load" % (point, action), \
             lambda p=point, a=action: failing(args, rng, p, a)
+    for point, action in FAILS:
+        yield "%s: %s, and a kill at once" % (point, action), \
+            lambda p=point, a=action: refused(args, rng, p, a)
     for point, action in FAILS:
         if point != "checkpoint":
             yield "%s: %s, n-th passing" % (point, action), \
@@ -466,7 +503,7 @@ def main():
             score.check(True, name)
             print("ok   %s%s (%.1f s)" % (name, " (%s)" % note if note else "",
                                           time.monotonic() - begun), flush=True)
-        except (Violation, chronos.Fault, chronos.StartError, RuntimeError, KeyError) + RESTS as why:
+        except FAILURES as why:
             score.check(False, name, "%s: %s" % (type(why).__name__, why))
     return score.end()
 

@@ -8,12 +8,12 @@ and shortened although instants and minted ids are different each time.
 import time
 
 from jsontext import parse, show
-from model import text
+from facts import text
 import rules
 
 COLLECTIONS = ["users", "c.2", "A_b-c", "logs"]
-IDS = ["1", "hot", "65f0c0ffee65f0c0ffee65f0", "65F0C0FFEE65F0C0FFEE65AB", "\u043f\u0440\u0438\u0432\u0435\u0442",
-       "a:b", "with blank", "e\u0301\U0001f600", "-", "z" * 200, "q?*[x]", "{tag}", "9", "100", "x.y",
+IDS = ["1", "hot", "65f0c0ffee65f0c0ffee65f0", "65F0C0FFEE65F0C0FFEE65AB",
+       "\u043f\u0440\u0438\u0432\u0435\u0442", "a:b", "with blank", "e\u0301\U0001f600", "-", "z" * 200, "q?*[x]", "{tag}", "9", "100", "x.y",
        "k1", "k2", "k3"]
 ACTORS = ["ann", "bob", "job 7", "\u00fcnal", ""]
 
@@ -435,7 +435,9 @@ class Generator:
         return ["CHRONOS.BLAME", self.key(share, of)] + path
 
     def opstatus(self, share, of):
-        known = sorted(o for o in self.model.ops if self.model.ops[o][0][0] != "CHRONOS.BULK") + ["never-%d" % self.rng.randrange(99)]
+        known = sorted(op for op, (request, _) in self.model.ops.items()
+                       if request[0] != "CHRONOS.BULK")  # whose elements have the names
+        known.append("never-%d" % self.rng.randrange(99))
         return ["CHRONOS.OPSTATUS", self.rng.choice(known)]
 
     def small(self, share, of):
