@@ -33,7 +33,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import chronos  # noqa: E402
 
-CLOCK_MAX = 2
+CLOCK_MAX = {"head": 1, "as_of": 2}
 READS_MAX = 2
 
 # store: rows (request, at, cv, ov) that are durable. log: rows written and not synced. blobs: the
@@ -93,16 +93,18 @@ class Protocol:
         # A stale head does harm when one more write comes after it.
         self.third = broken == "no compare-and-swap behind a stale cache"
         self.requests = REQUESTS + (2,) * self.third
+        self.clock_max = 0 if self.third else CLOCK_MAX[kind]
 
     def is_broken(self, name):
         return self.broken == name
 
     def first(self):
         back = self.is_broken("the clock is believed when it goes back")
-        calm = int(not self.third)
+        crashes = int(not self.third)
+        fails = int(self.kind == "head" and not self.third)
         return State(0, (), (), frozenset(), -1, -1, -1, (), None,
                      tuple((NEW, -1) for _ in self.requests), (-1,) * len(self.requests), (), (),
-                     READS_MAX, calm, calm, int(back))
+                     READS_MAX, crashes, fails, int(back))
 
     # --- what must hold in every state ---
 
@@ -144,7 +146,7 @@ class Protocol:
 
     def steps(self, s):
         """(what, state) of everything that can happen next."""
-        if s.clock < CLOCK_MAX:
+        if s.clock < self.clock_max:
             yield "the clock ticks", s._replace(clock=s.clock + 1)
         if s.back and s.clock:
             yield "the clock goes back", s._replace(clock=s.clock - 1, back=0)
