@@ -20,7 +20,6 @@
 #include "store/meta_sqlite_db.h"
 
 struct recent;
-struct recent_reader;
 
 enum {
     PAGE_BYTES = 8192,
@@ -50,8 +49,7 @@ struct meta_group {
 struct meta_session {
     struct conn conn;
     int64_t scan_coll, scan_cv, scan_row; /* where the last scan ended */
-    struct recent_reader *reader;
-    bool held; /* a snapshot goes over several calls */
+    bool held;                            /* a snapshot goes over several calls */
 };
 
 struct sqlite_store {
@@ -83,6 +81,7 @@ struct sqlite_store {
 
     /* Maintenance. */
     struct conn checkpointer;
+    int64_t readers_until_us;        /* how long its checkpoint waits for them */
     pthread_mutex_t checkpoint_lock; /* around its use; the gate may be taken inside */
     pthread_mutex_t thread_lock;
     pthread_cond_t thread_wake;

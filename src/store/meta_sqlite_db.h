@@ -44,14 +44,16 @@ enum stmt {
 
 enum conn_role { CONN_WRITER, CONN_READER, CONN_CHECKPOINT };
 
+struct recent_reader;
 struct sqlite_store;
 
 struct conn {
     struct sqlite_store *store;
     sqlite3 *db;
     enum conn_role role;
-    int64_t deadline_us; /* of the call under way; 0: none */
-    int64_t last_row;    /* of what the call under way sees; the writer sees all */
+    int64_t deadline_us;          /* of the call under way; 0: none */
+    int64_t last_row;             /* of what the call under way sees; the writer sees all */
+    struct recent_reader *reader; /* of a session, in meta_sqlite_recent.h */
     sqlite3_stmt *stmts[STMT_COUNT];
 };
 

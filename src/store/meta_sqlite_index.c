@@ -37,7 +37,7 @@ static struct item_entry entry_of(sqlite3_stmt *q) {
 
 enum status item_floor(struct conn *c, int64_t coll, struct str id, int64_t ov,
                        struct item_entry *ret, bool *ret_found, struct err *err) {
-    struct recent_view view = {coll, id, c->last_row};
+    struct recent_view view = {coll, id, c->last_row, c->reader};
     if (recent_floor(c->store->recent, &view, ov, ret)) {
         *ret_found = true;
         return OK;
@@ -118,7 +118,7 @@ static bool walk_recent(const struct item_walk *walk, const struct item_entry *e
 /* What is recent comes last, upwards, and first, downwards; the table has what lies before it. */
 enum status item_walk(struct conn *c, int64_t coll, struct str id, const struct item_walk *walk,
                       struct err *err) {
-    struct recent_view view = {coll, id, c->last_row};
+    struct recent_view view = {coll, id, c->last_row, c->reader};
     struct item_entry *recent;
     int count = recent_range(c->store->recent, &view, walk->from_ov, walk->to_ov, &recent);
     struct item_walk table = *walk;
@@ -152,7 +152,7 @@ static enum status table_next(struct conn *c, int64_t coll, struct str after, st
 enum status item_heads(struct conn *c, int64_t coll, struct arena *arena, struct item_page *page,
                        struct err *err) {
     struct str after = page->after.p == NULL ? STR("") : page->after;
-    struct recent_view view = {coll, after, c->last_row};
+    struct recent_view view = {coll, after, c->last_row, c->reader};
     struct recent_head *recent = arena_alloc(arena, (size_t)(page->limit + 1) * sizeof *recent);
     int recent_count = recent_heads(c->store->recent, &view, arena, recent, page->limit), at = 0;
     struct recent_head table;

@@ -14,7 +14,7 @@
 static enum status call_begin(struct meta_session *s, struct err *err) {
     s->conn.deadline_us = clock_mono_us() + READ_DEADLINE_MS * INT64_C(1000);
     if (s->held) return OK;
-    recent_reader_begin(s->conn.store->recent, s->reader);
+    recent_reader_begin(s->conn.store->recent, s->conn.reader);
     s->conn.last_row = s->conn.store->visible_row;
     return conn_run(&s->conn, STMT_BEGIN_READ, err);
 }
@@ -26,7 +26,7 @@ static enum status call_end(struct meta_session *s, enum status st, struct err *
     bool over = sqlite3_get_autocommit(s->conn.db) != 0;
     if (st == OK && !over) st = conn_run(&s->conn, STMT_COMMIT, err);
     if (st != OK) conn_rollback(&s->conn);
-    recent_reader_end(s->reader);
+    recent_reader_end(s->conn.reader);
     return st;
 }
 
@@ -447,13 +447,13 @@ static struct meta_session *sqlite_session_new(struct meta *m, struct err *err) 
         free(s);
         return NULL;
     }
-    s->reader = recent_reader_new(s->conn.store->recent);
+    s->conn.reader = recent_reader_new(s->conn.store->recent);
     return s;
 }
 
 static void sqlite_session_free(struct meta_session *s) {
     if (s == NULL) return;
-    recent_reader_free(s->conn.store->recent, s->reader);
+    recent_reader_free(s->conn.store->recent, s->conn.reader);
     conn_release(&s->conn);
     free(s);
 }

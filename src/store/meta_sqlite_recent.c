@@ -305,8 +305,8 @@ static int head_order(const void *a, const void *b) {
     return str_cmp(x->id, y->id);
 }
 
-/* The least ids of a map, sorted. Its items stay where they are while a reader has begun, so that
- * the lock can be let go of in between. */
+/* The least ids of a map, sorted. Its items stay where they are while a reader that needs them has
+ * begun, so that the lock can be let go of in between. */
 static void least_of(struct recent *r, const struct recent_item *item, const struct recent_view *v,
                      struct least *l) {
     while (item != NULL) {
@@ -321,9 +321,12 @@ static void least_of(struct recent *r, const struct recent_item *item, const str
 
 int recent_heads(struct recent *r, const struct recent_view *v, struct arena *arena,
                  struct recent_head *ret, int limit) {
+    ASSERT(v->reader != NULL);
     if (limit <= 0) return 0;
     pthread_mutex_lock(&r->lock);
     const struct recent_item *young_items = r->young.items, *old_items = r->old.items;
+    /* Not waited for by recent_turn, and not needed: the reader's snapshot has it all. */
+    if (r->stage == OLD_COMPLETE && v->reader->since >= r->complete) old_items = NULL;
     pthread_mutex_unlock(&r->lock);
     if (young_items == NULL && old_items == NULL) return 0;
     struct recent_head *room = arena_alloc(arena, 2 * (size_t)limit * sizeof *room);

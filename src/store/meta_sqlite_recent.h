@@ -42,10 +42,12 @@ void recent_load(struct recent *r, int64_t coll, struct str id, const struct ite
 
 /* Whose entries, as of which commit: the last row that the reader's snapshot is to show. INT64_MAX
  * is the writer, who sees its own pending ones too. */
+struct recent_reader;
 struct recent_view {
     int64_t coll;
     struct str id; /* for heads: the id to begin after */
     int64_t last_row;
+    const struct recent_reader *reader; /* NULL: the writer */
 };
 
 /* The greatest ov at or below `ov` that is here. False: look in the table. */
@@ -54,8 +56,8 @@ bool recent_floor(struct recent *r, const struct recent_view *v, int64_t ov,
 /* Committed entries from one ov to another, in order of ov; the caller frees *ret. */
 int recent_range(struct recent *r, const struct recent_view *v, int64_t from_ov, int64_t to_ov,
                  struct item_entry **ret);
-/* The items after v->id, in order of ids, and their heads: at most `limit`; how many. Only between
- * recent_reader_begin and _end. */
+/* The items after v->id, in order of ids, and their heads: at most `limit`; how many. For readers,
+ * between recent_reader_begin and _end. */
 struct recent_head {
     struct str id; /* in the arena */
     struct item_entry head;

@@ -32,7 +32,9 @@ enum {
     RELIEF_FACTOR = 3,   /* a writer does the checkpoint when the log is so many times wal_bytes */
     REFUSE_FACTOR = 8,   /* writes are refused */
     PAUSE_MS = 100,      /* after a checkpoint that failed */
-    READER_WAIT_MS = 20, /* how long the second checkpoint waits for readers */
+    READER_WAIT_MS = 20, /* how long the second checkpoint waits for readers ... */
+    RELIEF_WAIT_MS = 1000, /* ... and when a writer has to do it */
+    READER_WAIT_US = 100,  /* between two looks at them */
     ZEROS_BYTES = 1 << 16,
 };
 
@@ -87,6 +89,15 @@ static int checkpoint(struct sqlite_store *s, int mode, int *ret_frames, int *re
     return rc;
 }
 
+/* SQLite calls it while readers are in the way; 0 gives up. */
+static int readers_busy(void *arg, int count) {
+    (void)count;
+    struct sqlite_store *s = arg;
+    if (clock_mono_us() >= s->readers_until_us) return 0;
+    (void)usleep(READER_WAIT_US);
+    return 1;
+}
+
 /* Beside the writer, until little is left. */
 static int checkpoint_most(struct sqlite_store *s) {
     int frames = 0, done = 0, rc = SQLITE_OK;
@@ -98,16 +109,17 @@ static int checkpoint_most(struct sqlite_store *s) {
 }
 
 /* The rest, with writers kept out; the next commit finds the log unused and starts it again. */
-static void checkpoint_rest(struct sqlite_store *s) {
+static void checkpoint_rest(struct sqlite_store *s, int64_t wait_ms) {
     int frames = 0, done = 0;
     if (gate_enter(s, true, NULL) != OK) return;
+    s->readers_until_us = clock_mono_us() + wait_ms * 1000;
     if (checkpoint(s, SQLITE_CHECKPOINT_RESTART, &frames, &done) == SQLITE_OK) s->wal_frames = 0;
     gate_leave(s);
 }
 
 static void wal_shorten(struct sqlite_store *s) {
     pthread_mutex_lock(&s->checkpoint_lock);
-    if (checkpoint_most(s) == SQLITE_OK) checkpoint_rest(s);
+    if (checkpoint_most(s) == SQLITE_OK) checkpoint_rest(s, READER_WAIT_MS);
     pthread_mutex_unlock(&s->checkpoint_lock);
 }
 
@@ -116,9 +128,10 @@ static bool pause_is_over(struct sqlite_store *s) {
 }
 
 void wal_relieve(struct sqlite_store *s) {
-    if (!wal_exceeds(s, RELIEF_FACTOR) || !pause_is_over(s)) return;
+    bool failed = s->checkpoint_code != SQLITE_OK && s->checkpoint_code != SQLITE_BUSY;
+    if (!wal_exceeds(s, RELIEF_FACTOR) || (failed && !pause_is_over(s))) return;
     pthread_mutex_lock(&s->checkpoint_lock);
-    if (wal_exceeds(s, RELIEF_FACTOR)) checkpoint_rest(s); /* nobody was faster */
+    if (wal_exceeds(s, RELIEF_FACTOR)) checkpoint_rest(s, RELIEF_WAIT_MS); /* nobody was faster */
     pthread_mutex_unlock(&s->checkpoint_lock);
 }
 
@@ -203,11 +216,29 @@ static enum status preallocate(struct sqlite_store *s, struct err *err) {
                    (long long)end, strerror(number));
 }
 
+/* The files were made, perhaps: their names, and the folder's own, are to outlast a crash too. */
+static enum status names_sync(struct sqlite_store *s, struct err *err) {
+    static const char *const names[] = {".", ".."};
+    int dir = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool good = dir >= 0;
+    for (int i = 0; good && i < 2; i++) {
+        int fd = openat(dir, names[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        /* A parent that may not be read held the folder before we came. */
+        good = fd < 0 ? i == 1 : fsync(fd) == 0;
+        if (fd >= 0) close(fd);
+    }
+    int number = errno;
+    if (dir >= 0) close(dir);
+    if (good) return OK;
+    return err_set(err, ERR_TRYAGAIN, "cannot sync the folder %s: %s", s->dir, strerror(number));
+}
+
 enum status wal_open(struct sqlite_store *s, struct err *err) {
     enum status st = preallocate(s, err);
+    if (st == OK) st = names_sync(s, err);
     if (st == OK) st = conn_open(&s->checkpointer, s, CONN_CHECKPOINT, err);
     if (st != OK) return st;
-    sqlite3_busy_timeout(s->checkpointer.db, READER_WAIT_MS);
+    sqlite3_busy_handler(s->checkpointer.db, readers_busy, s);
     sqlite3_wal_hook(s->writer.db, frames_hook, s);
     if (pthread_create(&s->thread, NULL, thread_main, s) != 0) {
         return err_set(err, ERR_TRYAGAIN, "cannot start a thread: %s", strerror(errno));

@@ -250,7 +250,7 @@ static void test_groups_from_two_threads(void **state) {
     struct baton b = {.w = &w};
     for (int i = 0; i < 10; i++) {
         pthread_t t;
-        b.thread = b.turn = 0;
+        b.turn = 0;
         pair(in, INTENT_UPDATE, i);
         assert_int_equal(pthread_create(&t, NULL, group_worker, &b), 0);
         for (int k = 0; k < 40; k++) {
