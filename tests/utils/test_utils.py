@@ -172,11 +172,23 @@ class Checks(unittest.TestCase):
         ("base/a.h", HEAD + "#ifndef BASE_A_H\n#define BASE_A_H\n#endif\n", None),
     ]
 
+    TOUR = "| `base/a.c` | `thing_do` |\n`thing_do()`, see [a](base/a.c), `a.c`, `base/*.c`\n"
+    PAGES = [
+        ("README.md", TOUR, None),
+        ("README.md", "[b](base/b.c)\n", "base/b.c is not there"),
+        ("README.md", "`base/b.c`\n", "base/b.c is not there"),
+        ("README.md", "`base/b*.c`\n", "base/b*.c is not there"),
+        ("README.md", "`thing_undo`\n", "thing_undo is not in src"),
+        ("README.md", "| `base/other.c` | `thing_do` |\n", "thing_do is not in src/base/other.c"),
+    ]
+
     def check(self, tool, cases):
         for name, text, words in cases:
             with self.subTest(tool=tool, text=text[:60]), tempfile.TemporaryDirectory() as root:
                 path = os.path.join(root, "src", name)
                 os.makedirs(os.path.dirname(path))
+                if tool == "check-pages":
+                    self.plant(root)
                 with open(path, "w") as file:
                     file.write(text)
                 done = run_tool(tool, root)
@@ -187,11 +199,23 @@ class Checks(unittest.TestCase):
                     self.assertIn(f"src/{name}", done.stdout)
                     self.assertEqual(done.returncode, 1)
 
+    @staticmethod
+    def plant(root):
+        """A source with one function, and another without."""
+        folder = os.path.join(root, "src", "base")
+        os.makedirs(folder)
+        for name, text in (("a.c", "void thing_do(void) {\n}\n"), ("other.c", "\n")):
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(text)
+
     def test_layers(self):
         self.check("check-layers", self.LAYERS)
 
     def test_sizes(self):
         self.check("check-size", self.SIZES)
+
+    def test_pages(self):
+        self.check("check-pages", self.PAGES)
 
     def test_style(self):
         self.check("check-style", self.STYLE)
