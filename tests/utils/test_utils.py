@@ -2,6 +2,7 @@
 """Proves that the runner of tests counts right and lets no failure pass, and that each check of
 form finds what it is there for: faults are planted, and every one must be named."""
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -80,17 +81,35 @@ class Runner(unittest.TestCase):
     def test_missing_program(self):
         self.assertEqual(self.verdict(os.path.join(self.folder.name, "none"))[0], (0, 1))
 
-    def test_time_limit_ends_the_children_too(self):
+    def parent(self):
+        """A program with a child that would live on, and the file that its number is written to."""
         note = os.path.join(self.folder.name, "child")
-        path = self.script("", f"sleep 60 & echo $! > {note}; wait")
-        counted, done = self.verdict("--timeout", "0.5", path)
-        self.assertEqual(counted, (0, 1), done.stdout)
+        return self.script("", f"sleep 600 & echo $! > {note}.new; mv {note}.new {note}; wait"), note
+
+    def wait_for(self, condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+    def gone(self, note):
         with open(note) as file:
             child = int(file.read())
-        deadline = time.monotonic() + 10
-        while os.path.exists(f"/proc/{child}") and time.monotonic() < deadline:
-            time.sleep(0.01)
-        self.assertFalse(os.path.exists(f"/proc/{child}"))
+        self.wait_for(lambda: not os.path.exists(f"/proc/{child}"))
+
+    def test_time_limit_ends_the_children_too(self):
+        path, note = self.parent()
+        counted, done = self.verdict("--timeout", "2", path)
+        self.assertEqual(counted, (0, 1), done.stdout)
+        self.gone(note)
+
+    def test_the_end_of_the_runner_is_that_of_its_programs(self):
+        path, note = self.parent()
+        runner = subprocess.Popen([os.path.join(ROOT, "utils", "run-tests"), path])
+        self.wait_for(lambda: os.path.exists(note))
+        runner.terminate()
+        self.assertEqual(runner.wait(60), 128 + signal.SIGTERM)
+        self.gone(note)
 
     def test_sanitizer_report_of_a_child_fails(self):
         for san, options in (("address", "ASAN_OPTIONS"), ("thread", "TSAN_OPTIONS")):
