@@ -267,7 +267,7 @@ static void prepare_write(struct group *g, struct write *write, bool use_cache) 
     struct group_item *item = group_item(g, &write->place.coll, write->place.id);
     if (item->loaded) return;
     if (minted && !write->op_id.p)
-        item->loaded = true; /* nobody else can have this id; the swap looks all the same */
+        item->loaded = item->fresh = true;
     else if (use_cache)
         item->loaded =
             cache_head(g->engine->cache, (struct cache_item){item->coll.no, item->id}, &item->head);

@@ -186,12 +186,19 @@ enum status engine_check_route(struct engine *e, struct str route, struct err *e
     return route_database(e, route, false, &database, err);
 }
 
+static char *put(char *p, struct str s) {
+    if (s.n) memcpy(p, s.p, s.n);
+    return p + s.n;
+}
+
+/* [route/]collection:[id] */
 static struct str answer_key(const struct key *key, struct arena *arena) {
-    struct str id = key->id.p ? key->id : STR("");
-    if (!key->route.p)
-        return arena_printf(arena, "%.*s:%.*s", STR_FMT(key->collection), STR_FMT(id));
-    return arena_printf(arena, "%.*s/%.*s:%.*s", STR_FMT(key->route), STR_FMT(key->collection),
-                        STR_FMT(id));
+    size_t route = key->route.p ? key->route.n + 1 : 0;
+    char *text = arena_alloc(arena, route + key->collection.n + 1 + key->id.n);
+    char *p = text;
+    if (route) p = put(put(p, key->route), STR("/"));
+    p = put(put(put(p, key->collection), STR(":")), key->id);
+    return (struct str){text, (size_t)(p - text)};
 }
 
 enum status engine_place(struct engine *e, const struct key *key, struct str session_route,

@@ -19,6 +19,7 @@ struct group_item {
     struct str id;
     struct version *head; /* NULL: there is none */
     bool loaded;
+    bool fresh;        /* its id was minted here, at random: there is nothing to look up */
     struct str damage; /* what is wrong with the head that the store has; STR_NONE: nothing */
 };
 

@@ -126,8 +126,10 @@ static void add_version(struct plan *p, const struct version *draft) {
     struct version *v = version_new(draft);
     int i = g->made_count++;
     g->made[i] = (struct made){.item = p->item, .before = p->item->head, .version = v};
-    g->swaps[i] = (struct meta_swap){
-        .next = v, .coll = &p->item->coll, .expected_ov = p->item->head ? p->item->head->ov : -1};
+    g->swaps[i] = (struct meta_swap){.next = v,
+                                     .coll = &p->item->coll,
+                                     .expected_ov = p->item->head ? p->item->head->ov : -1,
+                                     .fresh = p->item->fresh && !p->item->head};
     p->item->head = v;
     p->write->ret.version = version_ref(v);
     p->write->ret.changed = true;

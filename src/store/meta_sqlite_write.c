@@ -284,8 +284,11 @@ static enum status swap_one(struct meta_group *g, struct meta_swap *swap, struct
     ASSERT(v->ov > swap->expected_ov);
     struct collection *c = coll_of(g->store, swap->coll->no);
     struct item_entry head = {.ov = -1};
-    bool found;
-    enum status st = item_floor(&g->store->writer, c->no, v->id, INT64_MAX, &head, &found, err);
+    bool found = false;
+    enum status st = OK;
+    if (!swap->fresh) {
+        st = item_floor(&g->store->writer, c->no, v->id, INT64_MAX, &head, &found, err);
+    }
     if (st != OK) return st;
     swap->applied = swap->expected_ov == (found ? head.ov : -1);
     if (!swap->applied) return OK;
