@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 
+#include <stdatomic.h>
 #include <time.h>
 
 enum {
@@ -24,8 +25,16 @@ static int64_t now_us(clockid_t id) {
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* Never goes back while the process lives, even when the system's clock is set back: an instant that
+ * was once over stays over, and what is written later lies after it. */
 int64_t clock_now_ms(void) {
-    return now_us(CLOCK_REALTIME) / 1000;
+    static _Atomic int64_t latest_ms;
+    int64_t now_ms = now_us(CLOCK_REALTIME) / 1000;
+    int64_t seen_ms = atomic_load_explicit(&latest_ms, memory_order_relaxed);
+    while (now_ms > seen_ms) {
+        if (atomic_compare_exchange_weak(&latest_ms, &seen_ms, now_ms)) return now_ms;
+    }
+    return seen_ms;
 }
 
 int64_t clock_now_us(void) {

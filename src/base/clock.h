@@ -10,7 +10,7 @@
 
 enum { ISO_BYTES = 24 }; /* YYYY-MM-DDTHH:MM:SS.mmmZ */
 
-int64_t clock_now_ms(void);
+int64_t clock_now_ms(void); /* never goes back while the process lives */
 int64_t clock_now_us(void); /* wall, microseconds */
 int64_t clock_mono_us(void);
 

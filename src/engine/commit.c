@@ -53,6 +53,7 @@ struct commit {
     const struct write_set *current; /* the group in flight, for OPSTATUS */
     _Atomic int64_t
         in_flight_ms; /* the group in flight has no version before this instant; 0: no group */
+    _Atomic int64_t unpublished_row;   /* rows from here on are not published; INT64_MAX: all are */
     _Atomic uint64_t publishes;        /* odd while heads are being published */
     _Atomic int64_t last_ms, queued;   /* for INFO; queued mirrors waiting */
     _Atomic int64_t first_deadline_us; /* of the set that waits longest; 0: none waits */
@@ -68,6 +69,7 @@ struct commit *commit_new(void) {
     pthread_cond_init(&c->ended, &attr);
     pthread_condattr_destroy(&attr);
     c->last = &c->first;
+    atomic_store(&c->unpublished_row, INT64_MAX);
     return c;
 }
 
@@ -505,6 +507,8 @@ static enum status group_attempt(struct group *g, bool use_cache, bool *ret_agai
         *ret_again = s == OK && g->lost;
         return s;
     }
+    struct commit *c = g->engine->commit;
+    if (g->made_count > 0) atomic_store(&c->unpublished_row, g->made[0].version->row);
     s = meta->group_end(g->meta, err);
     if (s == OK) {
         (void)fault_hit(FAULT_COMMITTED); /* what is durable cannot fail any more */
@@ -513,6 +517,7 @@ static enum status group_attempt(struct group *g, bool use_cache, bool *ret_agai
     } else if (s == ERR_TIMEDOUT) {
         forget_items(g);
     }
+    atomic_store(&c->unpublished_row, INT64_MAX);
     return s;
 }
 
@@ -652,6 +657,10 @@ void commit_nudge(struct engine *e) {
     if (atomic_load_explicit(&c->queued, memory_order_relaxed) > 0 &&
         !atomic_load_explicit(&c->led, memory_order_relaxed))
         e->hooks.wake(e->hooks.arg);
+}
+
+bool commit_is_published(const struct engine *e, const struct version *v) {
+    return v->row < atomic_load(&e->commit->unpublished_row);
 }
 
 uint64_t commit_publish_count(const struct engine *e) {

@@ -28,7 +28,8 @@ struct engine {
 struct engine_worker {
     struct engine *engine;
     struct meta_session *session; /* reads of this thread */
-    struct arena arena;           /* of the group it leads */
+    bool in_snapshot;   /* it reads an older state: nothing that may change goes into the cache */
+    struct arena arena; /* of the group it leads */
 };
 
 /* commit.c */
@@ -46,6 +47,9 @@ void commit_nudge(struct engine *e);
 /* Counts publishes; odd while one is under way. Two equal even readings around look-ups in the
  * cache: a snapshot. */
 uint64_t commit_publish_count(const struct engine *e);
+/* Has this version been published, so that the cache may have it as a head? A reader of the store can
+ * see one that is durable and not yet published; MGET from the cache would then mix two states. */
+bool commit_is_published(const struct engine *e, const struct version *v);
 /* Is a write with this opId queued or in flight? */
 bool commit_is_pending(struct engine *e, struct str op_id);
 void commit_stats(struct engine *e, int64_t *ret_queued, int64_t *ret_in_flight,

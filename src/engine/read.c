@@ -47,7 +47,7 @@ static bool find_cached(struct engine *e, const struct place *place, const struc
         *ret = head;
         return true;
     }
-    bool nothing = known && (ov < 0 || (has_head && ov > head->ov));
+    bool nothing = known && ov < 0; /* beyond the cached head there may be a newer one */
     version_unref(head);
     if (nothing) *ret = NULL;
     return nothing || (known && cache_version(e->cache, item, ov, ret));
@@ -103,7 +103,8 @@ static enum status store_head(struct engine_worker *w, const struct place *place
         version_unref(v);
         return s;
     }
-    if (v) cache_fill_head(w->engine->cache, place->coll.no, v, epoch);
+    if (v && !w->in_snapshot && commit_is_published(w->engine, v))
+        cache_fill_head(w->engine->cache, place->coll.no, v, epoch);
     *ret = v;
     return OK;
 }
@@ -118,7 +119,7 @@ static enum status store_instant(struct engine_worker *w, const struct place *pl
     enum status s = w->engine->meta->ops->timeline(w->session, &place->coll, place->id, &w->arena,
                                                    &points, &count, err);
     if (s != OK) return s;
-    cache_fill_timeline(cache, item_of(place), points, count, epoch);
+    if (!w->in_snapshot) cache_fill_timeline(cache, item_of(place), points, count, epoch);
     int low = 0, high = count;
     while (low < high) {
         int middle = low + (high - low) / 2;
@@ -243,7 +244,9 @@ enum status read_many(struct engine_worker *w, const struct place *places, int c
     const struct meta_ops *meta = w->engine->meta->ops;
     s = meta->snapshot(w->session, true, err);
     if (s != OK) return s;
+    w->in_snapshot = true;
     many_stored(w, places, count, what, ret, ret_errs);
+    w->in_snapshot = false;
     return meta->snapshot(w->session, false, err);
 }
 
