@@ -115,7 +115,7 @@ static void test_defaults(void **state) {
     assert_true(c->local_enabled);
     assert_true(str_eq(c->base_path, STR("./chronos-data")));
     assert_int_equal(c->sqlite_cache_bytes, 16 << 20);
-    assert_int_equal(c->sqlite_wal_bytes, 16 << 20);
+    assert_int_equal(c->sqlite_wal_bytes, 64 << 20);
     assert_int_equal(c->inline_max_bytes, 64 << 10);
     assert_int_equal(c->ack, ACK_METADATA);
     assert_int_equal(c->cache_bytes, 32 << 20);
