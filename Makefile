@@ -90,7 +90,7 @@ QUICK   := unit protocol conformance
 KILLS   ?= $(if $(SAN),60,200)
 args_fault_run = --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 args_model_run = $(if $(STEPS),--steps $(STEPS)) $(if $(SEED),--seed $(SEED))
-TOOLS   := readme utils bench
+TOOLS   := readme utils
 PURE    := tests/model/test_commit.py # runs nothing that a sanitizer could see
 CRASH   := fault
 BINS    := $(call bins,$(QUICK) model $(CRASH))
@@ -152,13 +152,14 @@ README_RUNS := $(PAGES:%="tests/readme/run-transcript %")
 .PHONY: test test-unit test-protocol test-conformance test-model test-crash test-readme
 .PHONY: test-replay valgrind
 
-# Timing matters least to the crash test and it loads the machine most: it runs last, alone.
+# What measures time and what loads the machine most run last, one at a time.
 test: $(BINS) $(SERVER) $(REPLAYS) $(if $(SAN),,fuzz-build $(BENCH))  ## every test; SAN=address|thread: with that build
 	@$(RUN) $(call bins,$(QUICK)) $(call scripts,$(QUICK)) \
 	    $(call bins,model) $(filter-out $(if $(SAN),$(PURE)),$(call scripts,model)) $(REPLAY_RUNS) \
 	    $(if $(SAN),,$(wildcard $(TOOLS:%=tests/%/test_*.py))) \
 	    $(if $(SAN),,$(README_RUNS) $(FUZZ_RUNS)) \
-	    --alone $(call bins,$(CRASH)) $(call scripts,$(CRASH))
+	    --alone $(if $(SAN),,$(wildcard tests/bench/test_*.py)) \
+	    $(call bins,$(CRASH)) $(call scripts,$(CRASH))
 
 test-unit: $(call bins,unit)  ## unit tests: one module each, no server
 	@$(RUN) $^ $(call scripts,unit)
@@ -176,7 +177,8 @@ test-crash: $(call bins,$(CRASH)) $(SERVER)  ## kills at fault points and random
 	@$(RUN) --verbose --alone $(filter-out $(SERVER),$^) $(call scripts,$(CRASH))
 
 test-readme: $(SERVER) $(BENCH)  ## the transcripts of the README, executed; the tools' own tests
-	@$(RUN) $(wildcard $(TOOLS:%=tests/%/test_*.py)) $(README_RUNS)
+	@$(RUN) $(wildcard $(TOOLS:%=tests/%/test_*.py)) $(README_RUNS) \
+	    --alone $(wildcard tests/bench/test_*.py)
 
 test-replay: $(REPLAYS)  ## replay the fuzz corpus
 	@$(RUN) $(REPLAY_RUNS)
