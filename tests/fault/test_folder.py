@@ -79,13 +79,23 @@ def as_nobody():
     os.setuid(NOBODY)
 
 
+def open_to_nobody(server):
+    """What stands before the folder must not be what refuses: the way there, and the program."""
+    way = server.work
+    while way not in ("/", "/tmp"):
+        os.chmod(way, os.stat(way).st_mode | 0o055)
+        way = os.path.dirname(way)
+    server.binary = shutil.copy(server.binary, os.path.join(server.work, "chronos-server"))
+
+
 def read_only(args):
     """The folder, and each of its files, without the right to write."""
     server = fresh(args)
     server.stop()
     root = os.geteuid() == 0
     preexec = as_nobody if root else None
-    os.chmod(server.work, 0o755)
+    if root:
+        open_to_nobody(server)
     for mode in (0o555, 0o000):
         os.chmod(server.folder, mode)
         refused(server, [server.folder], preexec=preexec)
