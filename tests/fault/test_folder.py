@@ -82,7 +82,7 @@ def as_nobody():
 def open_to_nobody(server):
     """What stands before the folder must not be what refuses: the way there, and the program."""
     way = server.work
-    while way not in ("/", "/tmp"):
+    while os.path.basename(way).startswith("chronos-test"):  # the tests' own folders
         os.chmod(way, os.stat(way).st_mode | 0o055)
         way = os.path.dirname(way)
     server.binary = shutil.copy(server.binary, os.path.join(server.work, "chronos-server"))
