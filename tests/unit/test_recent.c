@@ -1,5 +1,5 @@
-/* Proves that recent entries are seen by whom they should be, written sorted and once, written again
- * when a commit failed, and kept as long as a reader needs them. */
+/* Proves that recent entries are seen by whom they should be, written sorted and once, written
+ * again when a commit failed, and kept as long as a reader needs them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
