@@ -25,8 +25,8 @@ static int64_t now_us(clockid_t id) {
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* Never goes back while the process lives, even when the system's clock is set back: an instant that
- * was once over stays over, and what is written later lies after it. */
+/* Never goes back while the process lives, even when the system's clock is set back: an instant
+ * that was once over stays over, and what is written later lies after it. */
 int64_t clock_now_ms(void) {
     static _Atomic int64_t latest_ms;
     int64_t now_ms = now_us(CLOCK_REALTIME) / 1000;

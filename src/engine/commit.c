@@ -1,26 +1,34 @@
 /*
  * The commit path. Invariants, each held to by a test that breaks the step which keeps it:
  *
- *   I1  An acknowledged version is readable for ever, with the bytes that were acknowledged: `done`
- * runs only after group_end said that everything is durable. I2  No record names a payload that is
- * neither in the record nor in the payload store: large payloads are put, and synced, before the
- * swap that names them. I3  (item, ov) and (collection, cv) are unique, at is monotone in both: one
- * group at a time takes numbers, and each swap is a compare-and-swap on the head's ov. I4  One opId
- * takes effect once: a client's OPID is looked up before its write is planned and noted with it. I5
- * A payload key is written by one opId only: the key has the opId in it, and the store never
- * replaces an object. I6  Totals equal a recount: they change in the store with the rows that they
- * count. And: what a reader sees in the cache is committed: publishing follows group_end and
- * precedes `done`.
+ *   I1  An acknowledged version is readable for ever, with the bytes that were acknowledged:
+ *       `done` runs only after group_end said that everything is durable.
+ *   I2  No record names a payload that is neither in the record nor in the payload store: large
+ *       payloads are put, and synced, before the swap that names them.
+ *   I3  (item, ov) and (collection, cv) are unique, at is monotone in both: one group at a time
+ *       takes numbers, and each swap is a compare-and-swap on the head's ov.
+ *   I4  One opId takes effect once: a client's OPID is looked up before its write is planned, and
+ *       noted with it.
+ *   I5  A payload key is written by one opId only: the key has the opId in it, and the store never
+ *       replaces an object.
+ *   I6  Totals equal a recount: they change in the store with the rows that they count.
+ *   And: what a reader sees in the cache is committed: publishing follows group_end and precedes
+ *   `done`.
  *
- *   A write set:   submitted --take--> in a group --publish--> settled --done--> answered
- *                      |                   |
- *                      | deadline          | the group fails: TRYAGAIN (nothing applied) or
- * TIMEDOUT (unknown)
- *                      +-------------------+--------------------------> answered
+ *   A write set:
  *
- *   A group:       take_sets -> load -> begin -> plan (number, compose, put large payloads) -> swap
- * -> note -> end -> publish ^                                                               |
- *                                 +---------------- a swap was lost: again, without the cache ----+
+ *       submitted --take--> in a group --publish--> settled --done--> answered
+ *           |                   |                                        ^
+ *           | deadline          | the group fails: TRYAGAIN (nothing was |
+ *           |                   | applied) or TIMEDOUT (unknown)         |
+ *           +-------------------+----------------------------------------+
+ *
+ *   A group (the function of each step stands in this file, plan's in plan.c):
+ *
+ *       take_sets -> group_load -> begin -> group_write -> end -> group_publish
+ *                        ^                   plan: number, compose, put large payloads
+ *                        |                   swap, note OPIDs
+ *                        +--- a swap was lost: again, without the cache
  *
  * The engine lets one group at a time commit, in whichever worker comes first when sets wait
  * (commit_lead). While it syncs, the next group gathers in the queue: that is the group commit.

@@ -47,8 +47,8 @@ void commit_nudge(struct engine *e);
 /* Counts publishes; odd while one is under way. Two equal even readings around look-ups in the
  * cache: a snapshot. */
 uint64_t commit_publish_count(const struct engine *e);
-/* Has this version been published, so that the cache may have it as a head? A reader of the store can
- * see one that is durable and not yet published; MGET from the cache would then mix two states. */
+/* Has this version been published, so that the cache may have it as a head? A reader of the store
+ * can see one that is durable and not yet published; MGET from the cache would mix two states. */
 bool commit_is_published(const struct engine *e, const struct version *v);
 /* Is a write with this opId queued or in flight? */
 bool commit_is_pending(struct engine *e, struct str op_id);

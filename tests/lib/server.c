@@ -174,6 +174,7 @@ void server_wait(struct server *s) {
 }
 
 void server_stop_here(struct server *s) {
+    assert_true(s->pid > 0);
     (void)kill(s->pid, SIGTERM);
     server_wait(s);
 }
@@ -184,7 +185,7 @@ void server_stop(struct server *s) {
 }
 
 void server_kill(struct server *s) {
-    if (s->pid == 0) return;
+    if (s->pid <= 0) return; /* kill(2) takes such numbers for many processes */
     (void)kill(s->pid, SIGKILL);
     (void)waitpid(s->pid, NULL, 0);
     s->pid = 0;
