@@ -35,6 +35,8 @@ struct collection {
     struct meta_totals committed; /* under coll_lock */
     struct meta_totals pending;   /* of the group in flight; under the gate */
     bool dirty;                   /* it is in the group's list */
+    char *top;                    /* no id is greater; NULL: not known. Under the gate */
+    size_t top_bytes, top_cap;
 };
 
 struct meta_group {
@@ -121,6 +123,11 @@ MUST_CHECK enum status item_floor(struct conn *c, int64_t coll, struct str id, i
 /* The greatest ov whose instant is at or before at_ms. */
 MUST_CHECK enum status item_floor_at(struct conn *c, int64_t coll, struct str id, int64_t at_ms,
                                      struct item_entry *ret, bool *ret_found, struct err *err);
+/* Is the id greater than every other of its collection, and so a new one? False where that is not
+ * known without looking. Under the gate, in a write transaction; item_noted for every id written. */
+MUST_CHECK enum status item_is_beyond(struct sqlite_store *s, struct collection *c, struct str id,
+                                      bool *ret, struct err *err);
+void item_noted(struct collection *c, struct str id);
 /* Calls fn for the entries from one ov to another, upwards or in reverse, until it says false. */
 struct item_walk {
     int64_t from_ov, to_ov;

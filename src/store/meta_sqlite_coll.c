@@ -98,7 +98,10 @@ enum status colls_load(struct sqlite_store *s, struct err *err) {
 }
 
 void colls_free(struct sqlite_store *s) {
-    for (int i = 0; i < s->coll_count; i++) free(s->colls[i]);
+    for (int i = 0; i < s->coll_count; i++) {
+        free(s->colls[i]->top);
+        free(s->colls[i]);
+    }
     free(s->colls);
     free(s->by_name);
     free(s->group.dirty);

@@ -13,9 +13,12 @@
     "row, id, ov, cv, at, created, deleted, op, verb, state, size, checksum, op_id, actor, "       \
     "reason, function_id, payload_row, payload_ov, bucket, blob_key"
 
+enum { ROLLBACK_TRIES = 16 };
+
 static const char *const sql[STMT_COUNT] = {
     [STMT_BEGIN_READ] = "BEGIN",
     [STMT_COMMIT] = "COMMIT",
+    [STMT_ROLLBACK] = "ROLLBACK",
     [STMT_FLOOR] = "SELECT ov, row, at, deleted FROM item WHERE coll = ?1 AND id = ?2 AND ov <= ?3 "
                    "AND row <= ?5 ORDER BY ov DESC LIMIT 1",
     [STMT_ITEM_DOWN] = "SELECT ov, row, at, deleted FROM item WHERE coll = ?1 AND id = ?2 "
@@ -45,6 +48,7 @@ static const char *const sql[STMT_COUNT] = {
         "VALUES (?1, ?2, ?3, 0, 0, 0, 0, 0, 0)",
     [STMT_UPDATE_COLL] = "UPDATE collection SET cv = ?2, at = ?3, created = ?4, updated = ?5, "
                          "deleted = ?6, live = ?7 WHERE no = ?1",
+    [STMT_TOP_ID] = "SELECT id FROM item WHERE coll = ?1 ORDER BY id DESC LIMIT 1",
     [STMT_SET_STATE] = "UPDATE version SET state = ?2 WHERE row = ?1",
     [STMT_NOTE] = "INSERT INTO op (database, op_id, request, key, at, expires, answer) "
                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET "
@@ -170,9 +174,16 @@ void conn_rollback(struct conn *c) {
     for (int i = 0; i < STMT_COUNT; i++) {
         if (c->stmts[i] != NULL) sqlite3_reset(c->stmts[i]);
     }
-    if (!sqlite3_get_autocommit(c->db)) {
-        /* Whatever it answers, the transaction is over: SQLite says so of ROLLBACK. */
-        (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+    /* Whatever it answers, the transaction is over: SQLite says so of ROLLBACK. But it must run, and
+     * memory may be short: prepared, it needs none; before it is, it is tried again. */
+    for (int i = 0; i < ROLLBACK_TRIES && !sqlite3_get_autocommit(c->db); i++) {
+        sqlite3_stmt *s = c->stmts[STMT_ROLLBACK];
+        if (s != NULL) {
+            (void)sqlite3_step(s);
+            sqlite3_reset(s);
+        } else {
+            (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 enum stmt {
     STMT_BEGIN_READ,
     STMT_COMMIT,
+    STMT_ROLLBACK,
     STMT_FLOOR,
     STMT_ITEM_DOWN,
     STMT_ITEM_UP,
@@ -29,6 +30,7 @@ enum stmt {
     STMT_INSERT_ITEM,
     STMT_INSERT_COLL,
     STMT_UPDATE_COLL,
+    STMT_TOP_ID,
     STMT_SET_STATE,
     STMT_NOTE,
     STMT_INDEXED,

@@ -169,6 +169,47 @@ enum status item_heads(struct conn *c, int64_t coll, struct arena *arena, struct
     return st;
 }
 
+/* ---- ids that cannot be there ---- */
+
+void item_noted(struct collection *c, struct str id) {
+    if (c->top == NULL || str_cmp(id, (struct str){c->top, c->top_bytes}) <= 0) return;
+    if (id.n > c->top_cap) {
+        c->top_cap = id.n;
+        c->top = xrealloc(c->top, c->top_cap);
+    }
+    memcpy(c->top, id.p, id.n);
+    c->top_bytes = id.n;
+}
+
+static void note_recent(void *arg, struct str id) {
+    item_noted(arg, id);
+}
+
+/* The greatest id so far: of the table, and of what is recent. */
+static enum status top_load(struct sqlite_store *s, struct collection *c, struct err *err) {
+    sqlite3_stmt *q = s->writer.stmts[STMT_TOP_ID];
+    sqlite3_bind_int64(q, 1, c->no);
+    int rc = conn_step(&s->writer, q);
+    enum status st = OK;
+    if (rc == SQLITE_ROW || rc == SQLITE_DONE) {
+        c->top_cap = 32;
+        c->top = xmalloc(c->top_cap);
+        if (rc == SQLITE_ROW) item_noted(c, column_str(q, 0));
+        recent_each_id(s->recent, c->no, note_recent, c);
+    } else {
+        st = conn_fail(&s->writer, rc, err);
+    }
+    sqlite3_reset(q);
+    return st;
+}
+
+enum status item_is_beyond(struct sqlite_store *s, struct collection *c, struct str id, bool *ret,
+                           struct err *err) {
+    enum status st = c->top == NULL ? top_load(s, c, err) : OK;
+    if (st == OK) *ret = str_cmp(id, (struct str){c->top, c->top_bytes}) > 0;
+    return st;
+}
+
 /* ---- writing it behind the versions ---- */
 
 enum status index_load(struct sqlite_store *s, struct err *err) {

@@ -347,6 +347,17 @@ int recent_heads(struct recent *r, const struct recent_view *v, struct arena *ar
     return count;
 }
 
+void recent_each_id(struct recent *r, int64_t coll, void (*fn)(void *arg, struct str id),
+                    void *arg) {
+    const struct recent_item *lists[] = {r->pending.items, r->young.items, r->old.items};
+    /* Only the writer, who calls this, changes the maps. */
+    for (int i = 0; i < 3; i++) {
+        for (const struct recent_item *item = lists[i]; item != NULL; item = item->next) {
+            if (item->coll == coll) fn(arg, item->id);
+        }
+    }
+}
+
 /* ---- writing ---- */
 
 static int item_order(const void *a, const void *b) {

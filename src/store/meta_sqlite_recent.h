@@ -65,6 +65,10 @@ struct recent_head {
 int recent_heads(struct recent *r, const struct recent_view *v, struct arena *arena,
                  struct recent_head *ret, int limit);
 
+/* Calls fn for every id of a collection that is here. For the writer. */
+void recent_each_id(struct recent *r, int64_t coll, void (*fn)(void *arg, struct str id),
+                    void *arg);
+
 /* What is to be written next: calls fn for at most `count` entries, sorted by item. Nothing is
  * forgotten before recent_slice_done, which says whether the commit that carried them was durable.
  * *ret_row: when these were the last ones, the row up to which the table is then complete, or 0. */

@@ -284,9 +284,10 @@ static enum status swap_one(struct meta_group *g, struct meta_swap *swap, struct
     ASSERT(v->ov > swap->expected_ov);
     struct collection *c = coll_of(g->store, swap->coll->no);
     struct item_entry head = {.ov = -1};
-    bool found = false;
+    bool found = false, beyond = false;
     enum status st = OK;
-    if (!swap->fresh) {
+    if (swap->fresh) st = item_is_beyond(g->store, c, v->id, &beyond, err);
+    if (st == OK && !beyond) {
         st = item_floor(&g->store->writer, c->no, v->id, INT64_MAX, &head, &found, err);
     }
     if (st != OK) return st;
@@ -300,6 +301,7 @@ static enum status swap_one(struct meta_group *g, struct meta_swap *swap, struct
     swap->row = ++g->row;
     recent_pend(g->store->recent, c->no, v->id,
                 &(struct item_entry){v->ov, swap->row, v->at_ms, version_is_deleted(v)});
+    item_noted(c, v->id);
     g->versions++;
     group_touch(g, c);
     totals_add(&c->pending, v, found && !head.deleted);

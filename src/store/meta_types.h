@@ -32,7 +32,8 @@ struct meta_swap {
     const struct version *next;
     const struct meta_coll *coll;
     int64_t expected_ov;
-    bool fresh;   /* the id was minted for this swap: nobody can have it, and nobody is asked */
+    bool fresh;   /* a hint: the id was minted for this swap. Where it is there all the same, the
+                     swap is lost as any other */
     bool applied; /* out: false: the head was elsewhere, nothing was written for this one */
     int64_t row;  /* out: next's handle */
 };
