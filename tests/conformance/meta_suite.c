@@ -117,6 +117,54 @@ static void test_swaps(void **state) {
     world_close(&w);
 }
 
+/* Creates an id that is said to be minted; what became of it. */
+static bool create_fresh(struct world *w, const char *id) {
+    struct version v = {.deleted_ms = TIME_NONE, .id = str_of(id), .doc = STR("{}"), .size = 2};
+    digest_sha256(v.doc, v.checksum);
+    struct meta_group *g;
+    struct meta_numbers numbers;
+    struct meta_swap swap = {.next = &v, .coll = &w->colls[1], .expected_ov = -1, .fresh = true};
+    OKAY(w->meta->ops->group_begin(w->meta, &g, &w->err), &w->err);
+    OKAY(w->meta->ops->group_take(g, &w->colls[1], 1, &numbers, &w->err), &w->err);
+    v.cv = numbers.cv;
+    v.at_ms = v.created_ms = numbers.at_ms;
+    OKAY(w->meta->ops->group_swap(g, &swap, 1, &w->err), &w->err);
+    OKAY(w->meta->ops->group_end(g, &w->err), &w->err);
+    return swap.applied;
+}
+
+/* An id that was said to be minted, but is there: somebody guessed it. Nothing is written over. */
+static void test_fresh_ids(void **state) {
+    (void)state;
+    struct world w;
+    world_open(&w, meta_suite_maker);
+    for (int round = 0; round < 3; round++) {
+        char id[32];
+        for (int i = 9; i >= 0; i--) {
+            snprintf(id, sizeof id, "id%d%d", (round * 7) % 3, i);
+            assert_true(create_fresh(&w, id));
+            assert_false(create_fresh(&w, id));
+        }
+        struct intent taken = intent(INTENT_CREATE, 1, "", 3);
+        taken.id_bytes = (size_t)snprintf(taken.id, sizeof taken.id, "taken%d", round);
+        commit(&w, &taken, 1);
+        assert_false(create_fresh(&w, taken.id));
+        for (int i = 0; i < 200; i++) { /* until the index is written, where it is written behind */
+            struct intent other = intent(i == 0 ? INTENT_CREATE : INTENT_UPDATE, 1, "", 3);
+            other.id_bytes = (size_t)snprintf(other.id, sizeof other.id, "a%d", round);
+            commit(&w, &other, 1);
+        }
+        assert_false(create_fresh(&w, taken.id));
+        assert_false(create_fresh(&w, id));
+        world_reopen(&w);
+        assert_false(create_fresh(&w, taken.id));
+        assert_false(create_fresh(&w, id));
+    }
+    world_adopt(&w);
+    world_check(&w);
+    world_close(&w);
+}
+
 /* In one group a lost swap writes nothing, and those around it are written. */
 static void test_swaps_in_one_group(void **state) {
     (void)state;
@@ -442,12 +490,19 @@ static void test_long_timeline(void **state) {
 int meta_suite_reading(struct meta_maker *maker) {
     meta_suite_maker = maker;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_swaps),        cmocka_unit_test(test_swaps_in_one_group),
-        cmocka_unit_test(test_chains),       cmocka_unit_test(test_documents),
-        cmocka_unit_test(test_ids),          cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_abort),        cmocka_unit_test(test_long_timeline),
-        cmocka_unit_test(test_random_walks), cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_swaps),
+        cmocka_unit_test(test_fresh_ids),
+        cmocka_unit_test(test_swaps_in_one_group),
+        cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_abort),
+        cmocka_unit_test(test_long_timeline),
+        cmocka_unit_test(test_random_walks),
+        cmocka_unit_test(test_snapshot),
     };
     return cmocka_run_group_tests_name("meta: versions", tests, NULL, NULL);
 }
