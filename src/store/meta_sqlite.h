@@ -123,8 +123,8 @@ MUST_CHECK enum status item_floor(struct conn *c, int64_t coll, struct str id, i
 /* The greatest ov whose instant is at or before at_ms. */
 MUST_CHECK enum status item_floor_at(struct conn *c, int64_t coll, struct str id, int64_t at_ms,
                                      struct item_entry *ret, bool *ret_found, struct err *err);
-/* Is the id greater than every other of its collection, and so a new one? False where that is not
- * known without looking. Under the gate, in a write transaction; item_noted for every id written. */
+/* Is the id greater than every other of its collection, and so new? False: it has to be looked for.
+ * Under the gate, in a write transaction; item_noted for every id written. */
 MUST_CHECK enum status item_is_beyond(struct sqlite_store *s, struct collection *c, struct str id,
                                       bool *ret, struct err *err);
 void item_noted(struct collection *c, struct str id);
