@@ -174,8 +174,8 @@ void conn_rollback(struct conn *c) {
     for (int i = 0; i < STMT_COUNT; i++) {
         if (c->stmts[i] != NULL) sqlite3_reset(c->stmts[i]);
     }
-    /* Whatever it answers, the transaction is over: SQLite says so of ROLLBACK. But it must run, and
-     * memory may be short: prepared, it needs none; before it is, it is tried again. */
+    /* Whatever it answers, the transaction is over: SQLite says so of ROLLBACK. But it must run,
+     * and memory may be short: prepared, it needs none; before it is, it is tried again. */
     for (int i = 0; i < ROLLBACK_TRIES && !sqlite3_get_autocommit(c->db); i++) {
         sqlite3_stmt *s = c->stmts[STMT_ROLLBACK];
         if (s != NULL) {
