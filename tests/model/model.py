@@ -14,7 +14,7 @@ import re
 
 from facts import (Collection, Mismatch, Payload, Version, WRITE, need, options_of, show_short,
                    text, time_ms)
-from jsontext import Bad, equal, parse, show
+from jsontext import Bad, equal, parse
 from reads import Reads
 from resp import Error, Simple, as_map
 import rules
@@ -278,8 +278,7 @@ class Model(Reads):
         patches = parse(args[2])
         touched = {k for p in (patches.value if patches.kind == "array" else [patches])
                    for _, k, _ in p.value if k != "_system"}
-        base = show(head.payload.tree) if head.payload.bytes is None else head.payload.bytes
-        tree = rules.enrich(base, args[2])
+        tree = rules.enrich(head.payload.tree, args[2])
         payload = Payload(tree, system, None, head.payload, touched)
         self.born(c, item, got["cv"], at, ("UPDATE", "ENRICH"), payload, opts,
                   op_id=text(got["opId"]))

@@ -192,9 +192,10 @@ def without_system(node):
                 node.end)
 
 
-def enrich(base_text, patches_text):
-    """The tree after all patches; base_text is the stored document."""
-    tree = without_system(parse(base_text))
+def enrich(base, patches_text):
+    """The tree after all patches. base is the tree of the document as it stands, not its text: where
+    nobody has read it since an earlier merge, its numbers name in `also` what else is right."""
+    tree = without_system(base)
     patches = parse(patches_text)
     for one in (patches.value if patches.kind == "array" else [patches]):
         tree = merge(tree, without_system(one))
