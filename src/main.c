@@ -181,12 +181,10 @@ static void raise_file_limit(int64_t clients) {
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* the net layer counts with what it is */
 }
 
-static enum log_level log_level_of(struct str name) {
-    static const char *const names[] = {"debug", "info", "warn", "error", "off"};
-    for (int i = LOG_DEBUG; i <= LOG_OFF; i++)
-        if (str_eq(name, str_of(names[i]))) return (enum log_level)i;
-    ASSERT(false); /* the settings let no other level pass */
-    return LOG_INFO;
+static enum status log_start(const struct config *config, struct err *err) {
+    enum log_level level = LOG_INFO;
+    ASSERT(log_level_parse(config->log_level, &level)); /* the settings let no other pass */
+    return log_open(config->log_file.p, level, err);
 }
 
 /* server.faults: "name=action@nth,..." */
@@ -234,7 +232,7 @@ static void on_hup(void *arg) {
     struct server *server = arg;
     const struct config *config = server->app.config;
     struct err err;
-    if (log_open(config->log_file.p, log_level_of(config->log_level), &err) != OK)
+    if (log_start(config, &err) != OK)
         log_line(LOG_ERROR, LOG_FAILURE, "the log stays where it is: %s", err.msg);
 }
 
@@ -273,7 +271,7 @@ static int serve(const struct config *config) {
     raise_file_limit(config->clients_max);
     (void)mallopt(M_ARENA_MAX,
                   2); /* glibc makes one for every thread, each keeping what it freed */
-    enum status s = log_open(config->log_file.p, log_level_of(config->log_level), &err);
+    enum status s = log_start(config, &err);
     if (s == OK) s = arm_faults(config, &err);
     if (s == OK) s = open_server(&server, config, &err);
     if (s == OK) {

@@ -54,6 +54,15 @@ enum status log_open(const char *path, enum log_level level, struct err *err) {
     return OK;
 }
 
+bool log_level_parse(struct str name, enum log_level *ret) {
+    for (int i = LOG_DEBUG; i <= LOG_OFF; i++) {
+        if (!str_eq(name, str_of(levels[i]))) continue;
+        *ret = (enum log_level)i;
+        return true;
+    }
+    return false;
+}
+
 void log_set_level(enum log_level level) {
     ASSERT(level >= LOG_DEBUG && level <= LOG_OFF);
     atomic_store_explicit(&log_level, level, memory_order_relaxed);

@@ -8,6 +8,7 @@
 #define BASE_LOG_H
 
 #include "base/err.h"
+#include "base/str.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_OFF };
 enum log_category {
@@ -20,6 +21,8 @@ enum log_category {
 /* Path NULL or empty: stderr. Reopens the file (after rotation) when called again. */
 MUST_CHECK enum status log_open(const char *path, enum log_level level, struct err *err);
 void log_set_level(enum log_level level);
+/* debug info warn error off; anything else is false. */
+bool log_level_parse(struct str name, enum log_level *ret);
 void log_line(enum log_level level, enum log_category category, const char *fmt, ...) PRINTF(3, 4);
 
 #endif

@@ -70,7 +70,7 @@ bool reads_cached(struct call *call, struct read_what *what, struct version **re
     struct place place;
     struct err err;
     return key_parse_item(call->argv[POSITION_KEY], call->arena, &key, &err) == OK &&
-           engine_place_known(call->engine, &key, call_route(call), call->arena, &place) &&
+           engine_place_known(call->engine, &key, call_route(call), &place) &&
            read_cached(call->engine, &place, what, ret);
 }
 
@@ -86,7 +86,7 @@ static bool get_cached(struct call *call, enum read_kind kind) {
     struct key key;
     struct place place;
     if (key_parse_item(call->argv[POSITION_KEY], call->arena, &key, &err) != OK ||
-        !engine_place_known(call->engine, &key, call_route(call), call->arena, &place) ||
+        !engine_place_known(call->engine, &key, call_route(call), &place) ||
         view_init(call, place.coll.name, &o, &view, &err) != OK ||
         !read_cached(call->engine, &place, &what, &version))
         return false;
@@ -160,7 +160,7 @@ bool reads_many_cached(struct call *call, const struct str *keys, int count,
         struct key key;
         struct err err;
         if (key_parse_item(keys[i], call->arena, &key, &err) != OK ||
-            !engine_place_known(call->engine, &key, call_route(call), call->arena, &m.places[i]))
+            !engine_place_known(call->engine, &key, call_route(call), &m.places[i]))
             return false;
     }
     if (!read_many_cached(call->engine, m.places, count, what, m.versions)) return false;

@@ -46,7 +46,7 @@ bool cmd_get_cached(struct call *call) {
     struct err err;
     struct read_what what = {.kind = READ_HEAD};
     if (key_parse_item(call->argv[POSITION_KEY], call->arena, &key, &err) != OK ||
-        !engine_place_known(call->engine, &key, call_route(call), call->arena, &place) ||
+        !engine_place_known(call->engine, &key, call_route(call), &place) ||
         view_init(call, place.coll.name, NULL, &view, &err) != OK ||
         !read_cached(call->engine, &place, &what, &version))
         return false;

@@ -439,19 +439,13 @@ static void dispatch_tick(void *arg) {
     atomic_store_explicit(&app->figures.rate, rate < 0 ? 0 : rate, memory_order_relaxed);
 }
 
-static void log_level_set(const struct config *config) {
-    static const char *const names[] = {"debug", "info", "warn", "error", "off"};
-    for (int i = LOG_DEBUG; i <= LOG_OFF; i++) {
-        if (str_eq(config->log_level, str_of(names[i]))) log_set_level((enum log_level)i);
-    }
-}
-
 void dispatch_publish(struct app *app, struct config *config) {
     const struct config *before = app->config;
     app->config = config;
     if (app->net) net_config(app->net, config_ref(config));
     if (app->engine) engine_config(app->engine, config);
-    log_level_set(config);
+    enum log_level level;
+    if (log_level_parse(config->log_level, &level)) log_set_level(level);
     config_unref(before);
 }
 

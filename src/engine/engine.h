@@ -53,6 +53,6 @@ MUST_CHECK enum status engine_place(struct engine *e, const struct key *key,
                                     struct place *ret, struct err *err);
 /* [reactor] The same when the collection is known already; false: ask a worker. */
 bool engine_place_known(struct engine *e, const struct key *key, struct str session_route,
-                        struct arena *arena, struct place *ret);
+                        struct place *ret);
 
 #endif

@@ -55,6 +55,15 @@ bool commit_is_pending(struct engine *e, struct str op_id);
 void commit_stats(struct engine *e, int64_t *ret_queued, int64_t *ret_in_flight,
                   int64_t *ret_last_ms);
 
+/* op.c: what an OPID's answer needs beside the version that it made, as op_note wrote it:
+ * ERR_CORRUPT. */
+struct op_made {
+    int64_t ov;
+    bool changed;
+    int64_t restored_from; /* RESTORE: the ov */
+};
+MUST_CHECK enum status op_parse(struct str answer, struct op_made *ret, struct err *err);
+
 /* payload.c: loads the document of a version that came without it, from the payload store, and
  * verifies its checksum: *version is replaced by one with the document. */
 MUST_CHECK enum status payload_load(struct engine *e, struct arena *arena, struct version **version,

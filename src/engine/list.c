@@ -15,7 +15,6 @@ enum status read_list(struct engine_worker *w, const struct meta_listing *listin
 
 /* The collections of a database with their totals. */
 struct census {
-    struct engine_worker *worker;
     struct arena *arena;
     struct counted {
         struct counted *next;
@@ -38,7 +37,7 @@ static void census_add(void *arg, const struct meta_coll *coll) {
 static enum status take_census(struct engine_worker *w, struct str database, struct arena *arena,
                                struct census *ret, struct err *err) {
     const struct meta_ops *meta = w->engine->meta->ops;
-    *ret = (struct census){.worker = w, .arena = arena};
+    *ret = (struct census){.arena = arena};
     enum status s = meta->each_coll(w->session, database, census_add, ret, err);
     for (struct counted *c = ret->first; s == OK && c; c = c->next) {
         s = meta->totals(w->session, &c->coll, &c->totals, err);

@@ -36,21 +36,23 @@ static bool replay_from_group(struct group *g, struct write *write) {
     return true;
 }
 
-/* What an OPID's answer needs beside the version that it made: "ov changed restoredFrom". */
+/* "ov changed restoredFrom"; op_parse reads it. */
 static struct str op_answer(struct group *g, const struct write *write) {
     return arena_printf(g->arena, "%lld %d %lld", (long long)write->ret.version->ov,
                         write->ret.changed, (long long)write->ret.restored_from);
 }
 
-static enum status replay_parse(struct str answer, int64_t ret[3], struct err *err) {
+enum status op_parse(struct str answer, struct op_made *ret, struct err *err) {
+    int64_t parts[3];
     for (int i = 0; i < 3; i++) {
         ptrdiff_t blank = str_find_char(answer, ' ');
         size_t n = blank < 0 ? answer.n : (size_t)blank;
-        if (!str_to_int((struct str){answer.p, n}, &ret[i]))
+        if (!str_to_int((struct str){answer.p, n}, &parts[i]))
             return err_set(err, ERR_CORRUPT, "a noted operation has no readable answer");
         n += blank >= 0;
         answer = (struct str){answer.p + n, answer.n - n};
     }
+    *ret = (struct op_made){.ov = parts[0], .changed = parts[1] != 0, .restored_from = parts[2]};
     return OK;
 }
 
@@ -68,11 +70,11 @@ static enum status replay_from_store(struct group *g, struct write *write, bool 
         write->ret.status = op_conflict(write);
         return OK;
     }
-    int64_t answer[3];
+    struct op_made made = {0};
     struct version *version = NULL;
-    s = replay_parse(op.answer, answer, err);
+    s = op_parse(op.answer, &made, err);
     if (s == OK)
-        s = meta->by_ov(g->worker->session, &write->place.coll, write->place.id, answer[0], true,
+        s = meta->by_ov(g->worker->session, &write->place.coll, write->place.id, made.ov, true,
                         &version, err);
     if (s == OK && !version)
         s = err_set(err, ERR_CORRUPT, "the version that OPID %.*s made is missing",
@@ -85,8 +87,8 @@ static enum status replay_from_store(struct group *g, struct write *write, bool 
     }
     write->ret.status = OK;
     write->ret.version = version;
-    write->ret.changed = answer[1] != 0;
-    write->ret.restored_from = answer[2];
+    write->ret.changed = made.changed;
+    write->ret.restored_from = made.restored_from;
     write->ret.replayed = true;
     return OK;
 }

@@ -195,8 +195,8 @@ enum status read_one(struct engine_worker *w, const struct place *place,
 /* ---- many ---- */
 
 /* All from the cache, and nothing published meanwhile: one snapshot. */
-static bool many_cached(struct engine *e, const struct place *places, int count,
-                        const struct read_what *what, struct version **ret) {
+bool read_many_cached(struct engine *e, const struct place *places, int count,
+                      const struct read_what *what, struct version **ret) {
     uint64_t before = commit_publish_count(e);
     int found = 0;
     if (before & 1) return false;
@@ -208,11 +208,6 @@ static bool many_cached(struct engine *e, const struct place *places, int count,
     if (found == count && commit_publish_count(e) == before) return true;
     for (int i = 0; i < found; i++) version_unref(ret[i]);
     return false;
-}
-
-bool read_many_cached(struct engine *e, const struct place *places, int count,
-                      const struct read_what *what, struct version **ret) {
-    return many_cached(e, places, count, what, ret);
 }
 
 /* From the store alone, in one snapshot of it, where several heads are asked for. */
@@ -236,7 +231,7 @@ enum status read_many(struct engine_worker *w, const struct place *places, int c
     for (int i = 0; s == OK && i < count && what->kind == READ_INSTANT; i++)
         s = check_instant(w, &places[i], what->at_ms, err);
     if (s != OK) return s;
-    if (many_cached(w->engine, places, count, what, ret)) {
+    if (read_many_cached(w->engine, places, count, what, ret)) {
         for (int i = 0; i < count; i++) ret_errs[i].code = OK;
         return OK;
     }
@@ -281,13 +276,11 @@ static enum status op_noted(struct engine_worker *w, struct str database, struct
     enum status s =
         w->engine->meta->ops->op_find(w->session, database, op_id, arena, &op, &found, err);
     if (s != OK || !found) return s;
-    struct str answer = op.answer;
-    ptrdiff_t blank = str_find_char(answer, ' ');
-    int64_t ov = 0;
-    if (blank < 0 || !str_to_int((struct str){answer.p, (size_t)blank}, &ov))
-        return err_set(err, ERR_CORRUPT, "a noted operation has no readable answer");
-    *ret = (struct op_answer){.status = "committed", .key = op.key, .ov = ov, .cv = -1};
-    return OK;
+    struct op_made made = {0};
+    s = op_parse(op.answer, &made, err);
+    if (s == OK)
+        *ret = (struct op_answer){.status = "committed", .key = op.key, .ov = made.ov, .cv = -1};
+    return s;
 }
 
 /* Looks through the versions of an item, newest first. */

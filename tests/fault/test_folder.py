@@ -3,7 +3,6 @@
 what to do: read-only, not a folder, in use, damaged, made by a newer version; that a lock does not
 outlive its process; and that bytes which rot on the disk are CORRUPT, never data."""
 
-import argparse
 import os
 import shutil
 import signal
@@ -289,23 +288,5 @@ TESTS = [second_process, no_folder, read_only, damaged, newer, torn_log, rotten_
          stops_clean]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--only", default="")
-    chronos.add_arguments(parser)
-    args = parser.parse_args()
-    score = chronos.Score()
-    for test in TESTS:
-        if args.only not in test.__name__:
-            continue
-        try:
-            test(args)
-            score.check(True, test.__name__)
-        except Exception as why:  # whatever it is, the others go on
-            where = why.__traceback__.tb_next.tb_lineno
-            score.check(False, test.__name__, "line %d: %s: %s" % (where, type(why).__name__, why))
-    return score.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(chronos.run_tests(__doc__, TESTS))

@@ -3,7 +3,6 @@
 filled the cache meanwhile; no head goes back; as-of waits for what may still be born before its
 instant; a retry waits for the first attempt and gets its answer."""
 
-import argparse
 import os
 import sys
 import time
@@ -13,7 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
 
 import chronos  # noqa: E402
-from ledger import Violation, ensure  # noqa: E402
+from ledger import ensure  # noqa: E402
 from load import now_ms  # noqa: E402
 from resp import Error  # noqa: E402
 
@@ -168,24 +167,5 @@ TESTS = [snapshot_of_the_cache, snapshot_fills_no_cache, heads_do_not_go_back, a
          retry_waits]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--only", default="")
-    chronos.add_arguments(parser)
-    args = parser.parse_args()
-    score = chronos.Score()
-    for test in TESTS:
-        if args.only not in test.__name__:
-            continue
-        try:
-            test(args)
-            score.check(True, test.__name__)
-        except Exception as why:  # whatever it is, the others go on
-            where = why.__traceback__.tb_next.tb_lineno
-            kind = "" if isinstance(why, Violation) else type(why).__name__ + ": "
-            score.check(False, test.__name__, "line %d: %s%s" % (where, kind, why))
-    return score.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(chronos.run_tests(__doc__, TESTS))

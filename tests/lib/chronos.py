@@ -5,6 +5,7 @@ this tree. Everything that the server says is kept in a file of the temporary fo
 for sanitizer reports, and is shown when something goes wrong. Folders are removed at the end.
 """
 
+import argparse
 import atexit
 import os
 import re
@@ -234,3 +235,23 @@ class Score:
     def end(self):
         print("%d passed, %d failed" % (self.passed, self.failed), flush=True)
         return 1 if self.failed or not self.passed else 0
+
+
+def run_tests(doc, tests):
+    """The main of a test program: calls each of `tests` (those whose name holds --only) with the
+    arguments, whatever happens to the others. doc is the program's, for --help."""
+    parser = argparse.ArgumentParser(description=doc.split("\n\n")[0])
+    parser.add_argument("--only", default="")
+    add_arguments(parser)
+    args = parser.parse_args()
+    score = Score()
+    for test in tests:
+        if args.only not in test.__name__:
+            continue
+        try:
+            test(args)
+            score.check(True, test.__name__)
+        except Exception as why:
+            line = why.__traceback__.tb_next.tb_lineno
+            score.check(False, test.__name__, "line %d: %s: %s" % (line, type(why).__name__, why))
+    return score.end()
