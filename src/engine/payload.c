@@ -35,7 +35,8 @@ enum status payload_load(struct engine *e, struct arena *arena, struct version *
                        STR_FMT(v->id), (long long)v->ov, STR_FMT(v->blob_key));
     if (s != OK) return s;
     metric_add(METRIC_BLOB_GETS, 1);
-    struct version with_doc = *v;
+    struct version with_doc;
+    version_copy(&with_doc, v);
     with_doc.doc = data;
     s = payload_verify(&with_doc, err);
     if (s != OK) return s;

@@ -17,8 +17,7 @@ static void slices_of(struct version *v, struct str *ret[SLICE_COUNT]) {
     ret[6] = &v->blob_key;
 }
 
-/* Everything but `refs`, which other threads may be changing. */
-static void copy_fields(struct version *to, const struct version *from) {
+void version_copy(struct version *to, const struct version *from) {
     enum { FIRST = offsetof(struct version, bytes) };
     memcpy((char *)to + FIRST, (const char *)from + FIRST, sizeof *to - FIRST);
 }
@@ -26,7 +25,7 @@ static void copy_fields(struct version *to, const struct version *from) {
 struct version *version_new_with_room(const struct version *from, size_t doc_bytes,
                                       char **ret_doc) {
     struct version copy;
-    copy_fields(&copy, from);
+    version_copy(&copy, from);
     struct str *slices[SLICE_COUNT];
     slices_of(&copy, slices);
     size_t bytes = sizeof copy + doc_bytes;
@@ -45,7 +44,7 @@ struct version *version_new_with_room(const struct version *from, size_t doc_byt
     }
     copy.bytes = (int64_t)bytes;
     struct version *v = (struct version *)(void *)block;
-    copy_fields(v, &copy);
+    version_copy(v, &copy);
     atomic_init(&v->refs, 1);
     return v;
 }

@@ -53,6 +53,9 @@ struct version {
     struct str doc;              /* the payload; STR_NONE: not loaded */
 };
 
+/* The fields, with the same slices. An assignment would copy `refs` too, which other threads may be
+ * changing. */
+void version_copy(struct version *to, const struct version *from);
 /* A copy of *from in one block, every slice copied; refs is 1. */
 struct version *version_new(const struct version *from);
 /* The same with room for doc of `doc_bytes`, to be written by the caller through the pointer before
