@@ -72,6 +72,19 @@ static void test_fields(void **state) {
     world_close(&w);
 }
 
+/* A group of one swap, whose version gets its numbers; what became of it. */
+static bool swap_alone(struct world *w, struct meta_swap *swap, struct version *v) {
+    struct meta_group *g;
+    struct meta_numbers numbers;
+    OKAY(w->meta->ops->group_begin(w->meta, &g, &w->err), &w->err);
+    OKAY(w->meta->ops->group_take(g, swap->coll, 1, &numbers, &w->err), &w->err);
+    v->cv = numbers.cv;
+    v->at_ms = v->created_ms = numbers.at_ms;
+    OKAY(w->meta->ops->group_swap(g, swap, 1, &w->err), &w->err);
+    OKAY(w->meta->ops->group_end(g, &w->err), &w->err);
+    return swap->applied;
+}
+
 /* Commits one version with the expectation given; what became of it. */
 static bool swap_at(struct world *w, const struct intent *in, int64_t ov, int64_t expected_ov) {
     struct version v = {.ov = ov,
@@ -82,17 +95,9 @@ static bool swap_at(struct world *w, const struct intent *in, int64_t ov, int64_
                         .doc = STR("{\"swap\":1}"),
                         .size = 10};
     digest_sha256(v.doc, v.checksum);
-    struct meta_group *g;
-    struct meta_numbers numbers;
     struct meta_swap swap = {
         .next = &v, .coll = &w->colls[in->coll], .expected_ov = expected_ov, .row = -1};
-    OKAY(w->meta->ops->group_begin(w->meta, &g, &w->err), &w->err);
-    OKAY(w->meta->ops->group_take(g, &w->colls[in->coll], 1, &numbers, &w->err), &w->err);
-    v.cv = numbers.cv;
-    v.at_ms = v.created_ms = numbers.at_ms;
-    OKAY(w->meta->ops->group_swap(g, &swap, 1, &w->err), &w->err);
-    OKAY(w->meta->ops->group_end(g, &w->err), &w->err);
-    return swap.applied;
+    return swap_alone(w, &swap, &v);
 }
 
 static void test_swaps(void **state) {
@@ -121,16 +126,8 @@ static void test_swaps(void **state) {
 static bool create_fresh(struct world *w, const char *id) {
     struct version v = {.deleted_ms = TIME_NONE, .id = str_of(id), .doc = STR("{}"), .size = 2};
     digest_sha256(v.doc, v.checksum);
-    struct meta_group *g;
-    struct meta_numbers numbers;
     struct meta_swap swap = {.next = &v, .coll = &w->colls[1], .expected_ov = -1, .fresh = true};
-    OKAY(w->meta->ops->group_begin(w->meta, &g, &w->err), &w->err);
-    OKAY(w->meta->ops->group_take(g, &w->colls[1], 1, &numbers, &w->err), &w->err);
-    v.cv = numbers.cv;
-    v.at_ms = v.created_ms = numbers.at_ms;
-    OKAY(w->meta->ops->group_swap(g, &swap, 1, &w->err), &w->err);
-    OKAY(w->meta->ops->group_end(g, &w->err), &w->err);
-    return swap.applied;
+    return swap_alone(w, &swap, &v);
 }
 
 /* An id that was said to be minted, but is there: somebody guessed it. Nothing is written over. */

@@ -323,7 +323,7 @@ def sweep(args, rng, point, action):
         folder.close()
 
 
-# --- a disk that is really full ---
+# --- a failure, and a kill before anything could cover it ---
 
 class Refused(Failing):
     """One failure, one write that meets it, and a kill at once: nothing comes after it that could
@@ -357,6 +357,8 @@ def refused(args, rng, point, action):
     finally:
         folder.close()
 
+
+# --- a disk that is really full ---
 
 class Full(Failing):
     """A data folder on a small disk."""
