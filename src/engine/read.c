@@ -242,7 +242,10 @@ enum status read_many(struct engine_worker *w, const struct place *places, int c
     w->in_snapshot = true;
     many_stored(w, places, count, what, ret, ret_errs);
     w->in_snapshot = false;
-    return meta->snapshot(w->session, false, err);
+    s = meta->snapshot(w->session, false, err);
+    if (s != OK)
+        for (int i = 0; i < count; i++) version_unref(ret[i]);
+    return s;
 }
 
 enum status read_history(struct engine_worker *w, const struct place *place,

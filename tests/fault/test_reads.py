@@ -115,6 +115,27 @@ def heads_do_not_go_back(args):
             server.close()
 
 
+def failed_reads_end_clean(args):
+    """Whichever statement of a read fails, the answer is the right one or an error that may be
+    tried again, the next read is right, and nothing is left behind (a sanitizer's leak is a fault).
+    """
+    for request in (["CHRONOS.MGET", "2", "a:1", "a:2"], ["MGET", "a:1", "a:2"], ["GET", "a:1"],
+                    ["CHRONOS.GETVERSION", "a:1", "0"], ["CHRONOS.HISTORY", "a:1", "DOCS"],
+                    ["CHRONOS.GETASOF", "a:1", str(now_ms())], ["SCAN", "0", "COUNT", "10"]):
+        failed = 0
+        for nth in range(1, 12):
+            server, control, _, reader = cold(args)
+            control.ok("DEBUG", "FAULT", "sqlite-read", "fail", str(nth))
+            answer = reader.call(*request)
+            failed += "ERR" in repr(answer) or "TRYAGAIN" in repr(answer)
+            control.call("DEBUG", "FAULT", "sqlite-read", "off")
+            again = reader.ok(*request)
+            ensure("Error" not in repr(again), "%s after a failure: %s", request, again)
+            server.stop()
+            server.close()
+        ensure(failed > 0, "%s never failed", request)
+
+
 def as_of_waits(args):
     """While a commit is on its way, as-of of an instant that it may be born in waits; one of before
     is answered; and the answers stay what they are."""
@@ -163,8 +184,8 @@ def retry_waits(args):
         server.close()
 
 
-TESTS = [snapshot_of_the_cache, snapshot_fills_no_cache, heads_do_not_go_back, as_of_waits,
-         retry_waits]
+TESTS = [snapshot_of_the_cache, snapshot_fills_no_cache, heads_do_not_go_back,
+         failed_reads_end_clean, as_of_waits, retry_waits]
 
 
 if __name__ == "__main__":
