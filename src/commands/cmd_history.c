@@ -11,10 +11,6 @@
 
 enum { POSITION_KEY = 1, HISTORY_DEFAULT = 1000, PAGE = 64 };
 
-static void drop(struct version **versions, int count) {
-    for (int i = 0; i < count; i++) version_unref(versions[i]);
-}
-
 /* ---- HISTORY ---- */
 
 static enum status history_range(const struct call *call, const struct options *o,
@@ -61,7 +57,7 @@ static enum status answer_page(struct call *call, const struct place *place,
         if (!version_is_deleted(docs[i])) doc = view_document(view, call->arena, docs[i]->doc);
         answer_entry(call, docs[i], true, doc);
     }
-    drop(docs, found);
+    versions_drop(docs, found);
     return s;
 }
 
@@ -100,7 +96,7 @@ enum status cmd_history(struct call *call, struct err *err) {
     if (place.coll.no != 0) s = read_history(call->worker, &place, &range, list, &count, err);
     if (s != OK) return s;
     s = answer_history(call, &place, &view, o.given & OPTION_DOCS, list, count, err);
-    drop(list, count);
+    versions_drop(list, count);
     return s;
 }
 
@@ -230,7 +226,7 @@ static enum status blame_item(struct call *call, const struct place *place, cons
     blame_init(&b, call->arena, head, path);
     s = b.open > 0 ? blame_feed(call, place, head->ov, &b, &k, err) : OK;
     if (s == OK) answer_blame(call, view, &b);
-    drop(k.kept, k.count);
+    versions_drop(k.kept, k.count);
     return s;
 }
 

@@ -177,7 +177,7 @@ bool reads_are_short(struct call *call, const struct many *m) {
 }
 
 void reads_drop(struct many *m) {
-    for (int i = 0; i < m->count; i++) version_unref(m->versions[i]);
+    versions_drop(m->versions, m->count);
 }
 
 enum status reads_answer(struct call *call, const struct many *m, const struct options *o,

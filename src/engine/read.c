@@ -206,7 +206,7 @@ bool read_many_cached(struct engine *e, const struct place *places, int count,
         found++;
     }
     if (found == count && commit_publish_count(e) == before) return true;
-    for (int i = 0; i < found; i++) version_unref(ret[i]);
+    versions_drop(ret, found);
     return false;
 }
 
@@ -243,8 +243,7 @@ enum status read_many(struct engine_worker *w, const struct place *places, int c
     many_stored(w, places, count, what, ret, ret_errs);
     w->in_snapshot = false;
     s = meta->snapshot(w->session, false, err);
-    if (s != OK)
-        for (int i = 0; i < count; i++) version_unref(ret[i]);
+    if (s != OK) versions_drop(ret, count);
     return s;
 }
 
@@ -263,7 +262,7 @@ enum status read_history(struct engine_worker *w, const struct place *place,
         arena_reset(&w->arena);
     }
     if (s != OK) {
-        for (int i = 0; i < count; i++) version_unref(ret[i]);
+        versions_drop(ret, count);
         return s;
     }
     *ret_count = count;

@@ -42,13 +42,6 @@ static enum status sqlite_snapshot(struct meta_session *s, bool on, struct err *
     return st == OK ? OK : call_end(s, st, err);
 }
 
-static void versions_drop(struct version **versions, int count) {
-    for (int i = 0; i < count; i++) {
-        version_unref(versions[i]);
-        versions[i] = NULL;
-    }
-}
-
 /* Versions. */
 
 enum { DOC_COLUMN = 20 }; /* behind the columns of VERSION_COLUMNS in meta_sqlite_db.c */

@@ -73,6 +73,13 @@ void version_unref(struct version *v) {
     if (before == 1) free(v);
 }
 
+void versions_drop(struct version **versions, int count) {
+    for (int i = 0; i < count; i++) {
+        version_unref(versions[i]);
+        versions[i] = NULL;
+    }
+}
+
 const char *version_op_name(enum version_op op) {
     static const char *const names[] = {[OP_CREATE] = "CREATE",
                                         [OP_UPDATE] = "UPDATE",

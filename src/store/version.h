@@ -63,6 +63,8 @@ struct version *version_new(const struct version *from);
 struct version *version_new_with_room(const struct version *from, size_t doc_bytes, char **ret_doc);
 struct version *version_ref(struct version *v);
 void version_unref(struct version *v); /* NULL-safe */
+/* Unrefs each, and leaves NULLs. */
+void versions_drop(struct version **versions, int count);
 
 static inline bool version_is_deleted(const struct version *v) {
     return v->deleted_ms != TIME_NONE;
